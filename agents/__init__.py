@@ -1,0 +1,1 @@
+"""The pipeline: thin shells, each around one pure step."""

@@ -1,0 +1,1 @@
+"""What `haechi bench` runs: figures as ratios within one run."""

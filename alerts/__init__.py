@@ -1,0 +1,1 @@
+"""What is done about a match: policy, takedown tasks, channels, the audit trail."""

@@ -1,0 +1,1 @@
+"""How a task reaches people outside the console: one file a channel."""

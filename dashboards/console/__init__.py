@@ -1,0 +1,1 @@
+"""The removal officers' console."""

@@ -1,0 +1,1 @@
+"""Arrays in, arrays out: engines, hashes, views and the index. Knows no post and no victim."""

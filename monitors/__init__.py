@@ -1,0 +1,1 @@
+"""The standing watch kept for each victim, and what watches the watch."""

@@ -1,0 +1,160 @@
+"""Every error this product raises on purpose.
+
+StreamError
+├── InvalidMessageError          never processable: dead letter at once, no retry
+│   └── OversizedMessageError
+├── MediaError                   one medium's counted outcome; never a dead letter
+│   ├── MediaRefusedError            outcome `refused`
+│   │   ├── ForbiddenAddressError        not a public address (SSRF), or a forbidden scheme or port
+│   │   ├── TooManyRedirectsError
+│   │   └── MediaTooLargeError           bytes, pixels or frames over the cap
+│   ├── MediaVanishedError           outcome `vanished`: 404, 410, 451
+│   ├── UndecodableMediaError        outcome `unreadable`
+│   │   └── DecoderCrashedError          killed the decoder, or ran over its time or memory
+│   └── MediaUnavailableError        try again later: time-out, refused connection, 429, 5xx
+├── ConfigurationError           a setting, a model file or a machine that cannot work
+│   ├── ModelError                   a model's file is missing, altered or cannot be loaded
+│   └── SandboxError                 no sandbox on this machine: nothing is decoded
+├── CaseError                    a case's command that cannot be carried out
+│   ├── UnknownCaseError
+│   └── CaseNotActiveError
+├── KeyDestroyedError            the case's key is gone: its features are unreadable for ever
+└── TransientError               database, disk, broker or child: retried with capped back-off
+    ├── DatabaseUnavailableError     locked, unreachable or a full disk
+    └── EngineError                  an engine child died or does not answer
+"""
+
+from typing import ClassVar
+
+
+class StreamError(Exception):
+    """Base class of the errors raised on purpose."""
+
+    reason: ClassVar[str] = "stream_error"
+    """The metric label and dead-letter field: snake_case, never renamed."""
+
+
+class InvalidMessageError(StreamError):
+    """The message can never be processed; the shell sends it to the dead letters."""
+
+    reason = "invalid_message"
+
+
+class OversizedMessageError(InvalidMessageError):
+    """The message is larger than a post may be."""
+
+    reason = "oversized_message"
+
+
+class MediaError(StreamError):
+    """One medium could not be inspected; its outcome says how."""
+
+    reason = "media"
+
+
+class MediaRefusedError(MediaError):
+    """The medium must not be fetched or decoded."""
+
+    reason = "media_refused"
+
+
+class ForbiddenAddressError(MediaRefusedError):
+    """The URL leads to an address, a scheme or a port that the guard forbids."""
+
+    reason = "forbidden_address"
+
+
+class TooManyRedirectsError(MediaRefusedError):
+    """More redirects than allowed."""
+
+    reason = "too_many_redirects"
+
+
+class MediaTooLargeError(MediaRefusedError):
+    """More bytes, pixels or frames than allowed."""
+
+    reason = "media_too_large"
+
+
+class MediaVanishedError(MediaError):
+    """The host says that it is gone; that may itself be a removal."""
+
+    reason = "media_vanished"
+
+
+class UndecodableMediaError(MediaError):
+    """No decoder accepts these bytes."""
+
+    reason = "undecodable_media"
+
+
+class DecoderCrashedError(UndecodableMediaError):
+    """The medium killed its decoder, or ran over its time or its memory."""
+
+    reason = "decoder_crashed"
+
+
+class MediaUnavailableError(MediaError):
+    """The host did not deliver this time; worth another try later."""
+
+    reason = "media_unavailable"
+
+
+class ConfigurationError(StreamError):
+    """Haechi cannot work with these settings or on this machine."""
+
+    reason = "configuration"
+
+
+class ModelError(ConfigurationError):
+    """A model's file is missing, altered or cannot be loaded."""
+
+    reason = "model"
+
+
+class SandboxError(ConfigurationError):
+    """This machine offers no sandbox, so nothing is decoded."""
+
+    reason = "sandbox"
+
+
+class CaseError(StreamError):
+    """A case's command that cannot be carried out."""
+
+    reason = "case"
+
+
+class UnknownCaseError(CaseError):
+    """No case has this identifier or alias."""
+
+    reason = "unknown_case"
+
+
+class CaseNotActiveError(CaseError):
+    """The case has no active legal basis."""
+
+    reason = "case_not_active"
+
+
+class KeyDestroyedError(StreamError):
+    """The case's key was destroyed; what it sealed is unreadable for ever."""
+
+    reason = "key_destroyed"
+
+
+class TransientError(StreamError):
+    """Processable later; the caller retries with capped back-off."""
+
+    reason = "transient"
+
+
+class DatabaseUnavailableError(TransientError):
+    """The database is locked, unreachable, or its disk is full."""
+
+    reason = "database_unavailable"
+
+
+class EngineError(TransientError):
+    """An engine child died or does not answer."""
+
+    reason = "engine"

@@ -1,0 +1,1 @@
+"""Media from a hostile network: the guarded fetcher and the sandboxed decoder."""

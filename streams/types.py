@@ -1,0 +1,264 @@
+"""The domain, standard library only. A wire model never gets past `to_domain`."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import NewType
+
+PostKey = NewType("PostKey", str)
+"""32 hex digits: SHA-256 of source, id and revision. Names one observation of one post."""
+CaseId = NewType("CaseId", str)
+"""Random, tells nothing of the person."""
+ReferenceId = NewType("ReferenceId", str)
+ContentId = NewType("ContentId", str)
+"""A reference group of a case: a reference with its confirmed copies (canonical content)."""
+KeywordId = NewType("KeywordId", str)
+TaskId = NewType("TaskId", str)
+
+
+class MediaKind(StrEnum):
+    """What a source says an item is; the decoder decides what it really is."""
+
+    IMAGE = "image"
+    VIDEO = "video"
+    AUDIO = "audio"
+    UNKNOWN = "unknown"
+
+
+class Outcome(StrEnum):
+    """How a post, a medium or a scanned file ended. Each post ends in exactly one."""
+
+    CLEAR = "clear"
+    SIGHTED = "sighted"
+    VANISHED = "vanished"
+    UNREADABLE = "unreadable"
+    REFUSED = "refused"
+    SHED = "shed"
+    DEAD = "dead"
+
+
+class Decision(StrEnum):
+    """What is done about a match: page somebody, let an officer look, nothing."""
+
+    ALERT = "alert"
+    REVIEW = "review"
+    NONE = "none"
+
+
+class Modality(StrEnum):
+    """What kind of evidence speaks for a match."""
+
+    FRAME = "frame"
+    HASH = "hash"
+    FACE = "face"
+    AUDIO = "audio"
+    VOICE = "voice"
+    SPEECH = "speech"
+    TEXT = "text"
+
+
+class Priority(StrEnum):
+    """Which inspection topic a post takes."""
+
+    URGENT = "urgent"
+    BULK = "bulk"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaItem:
+    """One medium of a post.
+
+    Args:
+        url: where its bytes are; attacker-controlled.
+        kind: the source's claim.
+        alt_text: the description that the platform carries, searched like the post's text.
+    """
+
+    url: str
+    kind: MediaKind = MediaKind.UNKNOWN
+    alt_text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """One observation of one post of one source.
+
+    Args:
+        key: deterministic; see `streams.schemas.post_key`.
+        source: the source's name, of fewer than 20 in one installation.
+        id: the source's own identifier of the post.
+        url: the page that a notice would name.
+        revision: what the source calls this edit of the post; empty where it has none.
+        text: as published.
+        media: in the post's order.
+        observed_at: received from the source, aware UTC: the SLA's clock starts here.
+        published_at: as the platform claims; may be nonsense; never used for the SLA.
+        author: the account, as far as a notice needs it.
+        language: BCP 47, as claimed.
+    """
+
+    key: PostKey
+    source: str
+    id: str
+    url: str
+    revision: str = ""
+    text: str = ""
+    media: tuple[MediaItem, ...] = ()
+    observed_at: datetime
+    published_at: datetime | None = None
+    author: str | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """A decoded picture.
+
+    Args:
+        width: in pixels.
+        height: in pixels.
+        rgb: `height * width * 3` bytes, row by row, R G B, 0..255.
+        at_seconds: position in its medium; 0 for a still image.
+    """
+
+    width: int
+    height: int
+    rgb: bytes
+    at_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodedMedia:
+    """What the sandbox made of one medium.
+
+    Args:
+        kind: what it really is.
+        format: the container's name, lower case ("jpeg", "png", "gif", "webp"...).
+        frames: at least one.
+        frame_count: how many the medium holds; more than `frames` where some were left out.
+    """
+
+    kind: MediaKind
+    format: str
+    frames: tuple[Frame, ...]
+    frame_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeywordHit:
+    """A keyword of a case found in a post's text.
+
+    Args:
+        case: whose keyword.
+        keyword: which.
+        similarity: 0..1; 1 is an exact hit after normalisation.
+    """
+
+    case: CaseId
+    keyword: KeywordId
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """One modality's word for a match.
+
+    Args:
+        modality: which.
+        similarity: 0..1, rises with likeness; cosine for frames, 1 - bits/256 for hashes.
+        query_box: the matched part of the query's frame as x0, y0, x1, y1 in 0..1.
+        query_span_seconds: from, to in the query; None where the modality has no time.
+        reference_span_seconds: likewise in the reference.
+        space: the vector space compared in, e.g. "sscd/1/openvino/f32".
+    """
+
+    modality: Modality
+    similarity: float
+    query_box: tuple[float, float, float, float] | None = None
+    query_span_seconds: tuple[float, float] | None = None
+    reference_span_seconds: tuple[float, float] | None = None
+    space: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """A medium's best candidate among one reference group of a case.
+
+    Args:
+        case: whose reference.
+        reference: the nearest reference.
+        content: its group.
+        confidence: calibrated probability, 0..1, that the medium shows the reference's content.
+        decision: by the thresholds in force.
+        evidence: at least one.
+    """
+
+    case: CaseId
+    reference: ReferenceId
+    content: ContentId
+    confidence: float
+    decision: Decision
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediumResult:
+    """How one medium of a post ended.
+
+    Args:
+        index: position in the post's media.
+        outcome: what became of it.
+        reason: snake_case; None for `clear` and `sighted`.
+        sha256: of the bytes, hex; None where none came.
+        matches: best first, one for each reference group; empty unless sighted.
+    """
+
+    index: int
+    outcome: Outcome
+    reason: str | None = None
+    sha256: str | None = None
+    matches: tuple[Match, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """An inspected post with at least one match: what `decide` consumes.
+
+    Args:
+        post: as observed.
+        results: one for each medium, in order.
+        hits: keyword hits in the post's text; evidence, and they raise severity.
+        triaged_at: aware UTC.
+        inspected_at: aware UTC.
+    """
+
+    post: Post
+    results: tuple[MediumResult, ...]
+    hits: tuple[KeywordHit, ...] = ()
+    triaged_at: datetime
+    inspected_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostOutcome:
+    """The one counted end of a post.
+
+    Args:
+        key: whose.
+        source: its source.
+        outcome: which.
+        reason: snake_case; None where the outcome says it all.
+        media: how many media it had.
+        observed_at: the SLA clock's start.
+        ended_at: when it was decided, aware UTC.
+        tasks: the tasks that hold it as a location.
+    """
+
+    key: PostKey
+    source: str
+    outcome: Outcome
+    reason: str | None = None
+    media: int = 0
+    observed_at: datetime
+    ended_at: datetime
+    tasks: tuple[TaskId, ...] = field(default=())
