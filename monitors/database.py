@@ -64,14 +64,12 @@ class Database:
             yield connection
 
     def insert_new(self, table: sa.Table) -> Any:
-        """Build `INSERT … ON CONFLICT DO NOTHING` in the database's dialect."""
-        if self.is_sqlite:
-            from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-
-            return sqlite_insert(table).on_conflict_do_nothing()
+        """Build `INSERT … ON CONFLICT DO NOTHING`; the result's `rowcount` counts what was new."""
         from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+        from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-        return postgresql_insert(table).on_conflict_do_nothing()
+        insert = sqlite_insert(table) if self.is_sqlite else postgresql_insert(table)
+        return insert.on_conflict_do_nothing().execution_options(preserve_rowcount=True)
 
     def lock(self, connection: Connection, number: int) -> None:
         """Take an advisory lock until the transaction ends. SQLite's writer has it anyway."""
@@ -108,6 +106,8 @@ def _translated() -> Iterator[None]:
         yield
     except OperationalError as error:
         raise DatabaseUnavailableError(_why(error)) from error
+    except sa.exc.TimeoutError as error:
+        raise DatabaseUnavailableError("every connection of the pool is in use") from error
     except DBAPIError as error:
         if error.connection_invalidated:
             raise DatabaseUnavailableError(_why(error)) from error
