@@ -99,6 +99,11 @@ class MediaUnavailableError(MediaError):
 
     reason = "media_unavailable"
 
+    def __init__(self, message: str = "", *, retry_after_seconds: float | None = None) -> None:
+        """Keep how long the host, or the breaker before it, asked to be left alone."""
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
 
 class ConfigurationError(StreamError):
     """Haechi cannot work with these settings or on this machine."""
