@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 
 from monitors.database import Database
-from monitors.tables import metadata
+from monitors.migrate import upgrade
 from streams.settings import Settings
 from tests.fakes import FakeClock
 from tests.servers import postgresql
@@ -43,16 +43,10 @@ def postgresql_server() -> Iterator[str]:
         yield url
 
 
-def _migrate(url: str) -> None:
-    database = Database(url)
-    metadata.create_all(database.engine)
-    database.close()
-
-
 @pytest.fixture(scope="session")
 def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("template") / "haechi.db"
-    _migrate(f"sqlite:///{file}")
+    upgrade(f"sqlite:///{file}")
     return file
 
 
@@ -68,7 +62,7 @@ def _as_sqlalchemy(url: str) -> str:
 @pytest.fixture(scope="session")
 def _postgresql_template(postgresql_server: str) -> str:
     _execute(postgresql_server, "CREATE DATABASE template_haechi")
-    _migrate(_as_sqlalchemy(f"{postgresql_server}/template_haechi"))
+    upgrade(_as_sqlalchemy(f"{postgresql_server}/template_haechi"))
     return "template_haechi"
 
 
