@@ -19,6 +19,7 @@ StreamError
 │   ├── UnknownCaseError
 │   └── CaseNotActiveError
 ├── KeyDestroyedError            the case's key is gone: its features are unreadable for ever
+├── SealError                    sealed bytes were altered, or belong to something else
 └── TransientError               database, disk, broker or child: retried with capped back-off
     ├── DatabaseUnavailableError     locked, unreachable or a full disk
     └── EngineError                  an engine child died or does not answer
@@ -145,6 +146,12 @@ class KeyDestroyedError(StreamError):
     """The case's key was destroyed; what it sealed is unreadable for ever."""
 
     reason = "key_destroyed"
+
+
+class SealError(StreamError):
+    """Sealed bytes were altered, or sealed for another case or place."""
+
+    reason = "seal"
 
 
 class TransientError(StreamError):
