@@ -1,0 +1,254 @@
+"""A pool of single-threaded engine processes: pictures in, fingerprints out.
+
+A picture from a stranger can crash a native library; it then takes a child with it, not the worker.
+Children are started from the thread that runs the event loop, which must be the main thread: Linux
+kills a child when the *thread* that started it ends.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+import gpu_kernels
+from gpu_kernels.errors import EngineChildError, ModelError, PoisonedInputError
+from gpu_kernels.fingerprint import ImageFingerprint
+from gpu_kernels.models import Model
+from gpu_kernels.views import Picture
+from gpu_kernels.wire import (
+    HELLO_BYTES,
+    MAX_PIXELS,
+    REPLY_BYTES,
+    ReplyHeader,
+    Request,
+    hello_from_bytes,
+    reply_from_bytes,
+)
+
+OnBatch = Callable[[float, int], None]
+"""Told, for each picture, the seconds that a child worked and the views that it embedded."""
+
+_PACKAGE_ROOT = Path(gpu_kernels.__file__).parent.parent
+_START_SECONDS = 60.0
+"""A model loads in about one second; a machine under load takes a multiple."""
+_ITEM_SECONDS = 60.0
+"""A picture takes about a tenth of a second."""
+_ATTEMPTS = 2
+
+
+class EnginePool:
+    """Several engine children and a queue before them.
+
+    Args:
+        engine_name: a key of `gpu_kernels.engine.ENGINES`.
+        model_path: see `gpu_kernels.models.locate`.
+        model: what that file must be.
+        children: how many processes.
+        on_batch: see `OnBatch`.
+        item_seconds: after which a child is taken for hung.
+    """
+
+    def __init__(
+        self,
+        engine_name: str,
+        model_path: Path,
+        model: Model,
+        children: int,
+        *,
+        on_batch: OnBatch = lambda _seconds, _images: None,
+        item_seconds: float = _ITEM_SECONDS,
+    ) -> None:
+        self._children = [
+            _Child(engine_name, model_path.resolve(), model, item_seconds) for _ in range(children)
+        ]
+        self._idle: asyncio.Queue[_Child] = asyncio.Queue()
+        self._on_batch = on_batch
+
+    @property
+    def space(self) -> str:
+        """The vector space of every fingerprint; known once started."""
+        return self._children[0].space
+
+    def pids(self) -> list[int]:
+        """Return the running children's process ids."""
+        return [child.pid for child in self._children if child.pid]
+
+    async def start(self) -> None:
+        """Start every child and wait until each has loaded the model.
+
+        Raises:
+            ModelError: the model's file is missing, altered or cannot be loaded.
+            EngineChildError: a child died before it was ready.
+        """
+        try:
+            await asyncio.gather(*(child.ensure_ready() for child in self._children))
+        except BaseException:
+            await self.close()
+            raise
+        for child in self._children:
+            self._idle.put_nowait(child)
+
+    async def fingerprint(self, image: Picture, *, reference: bool = False) -> ImageFingerprint:
+        """Fingerprint one picture, uint8 (height, width, 3), RGB.
+
+        A child that dies over it is replaced, and the picture is tried once more.
+
+        Raises:
+            PoisonedInputError: it killed two children.
+            EngineChildError: no child can be started.
+            ModelError: the model's file went missing meanwhile.
+            ValueError: it is no picture, or has more than `wire.MAX_PIXELS`.
+        """
+        _check(image)
+        for _ in range(_ATTEMPTS):
+            child = await self._idle.get()
+            try:
+                await child.ensure_ready()
+                with contextlib.suppress(_DiedError):
+                    fingerprint, seconds = await child.ask(image, reference=reference)
+                    self._on_batch(seconds, len(fingerprint.embeddings))
+                    return fingerprint
+            finally:
+                self._idle.put_nowait(child)
+        raise PoisonedInputError(f"a picture killed {_ATTEMPTS} engine children")
+
+    async def close(self) -> None:
+        """End every child. Idempotent."""
+        for child in self._children:
+            child.kill()
+
+
+def _check(image: Picture) -> None:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise ValueError(f"expected uint8 (height, width, 3), got {image.dtype} {image.shape}")
+    if not 0 < image.shape[0] * image.shape[1] <= MAX_PIXELS:
+        raise ValueError(f"a picture of {image.shape[1]} x {image.shape[0]} pixels")
+
+
+class _DiedError(Exception):
+    """The child died, hung or answered nonsense over one item."""
+
+
+class _Child:
+    """One process, restarted on demand. Used by one caller at a time."""
+
+    def __init__(self, engine: str, model_path: Path, model: Model, item_seconds: float) -> None:
+        self.space = ""
+        self._command = [engine, json.dumps(asdict(model)), str(model_path)]
+        self._dimensions = model.dimensions
+        self._item_seconds = item_seconds
+        self._number = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._socket: socket.socket | None = None
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    async def ensure_ready(self) -> None:
+        """Start it unless it runs, and wait for its hello."""
+        if self._process is not None and self._process.poll() is None:
+            return
+        self.kill()
+        self._spawn()
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                ready, length = hello_from_bytes(await self._receive(HELLO_BYTES))
+                text = (await self._receive(length)).decode()
+        except (OSError, TimeoutError) as error:
+            self.kill()
+            raise EngineChildError("an engine child died before it was ready") from error
+        except BaseException:
+            self.kill()
+            raise
+        if not ready:
+            self.kill()
+            raise ModelError(text)
+        self.space = text
+
+    def _spawn(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        ours.setblocking(False)
+        command = [sys.executable, "-m", "gpu_kernels.engine_child"]
+        command += [str(theirs.fileno()), str(os.getpid()), *self._command]
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603 - our own module
+                command, pass_fds=[theirs.fileno()], cwd=_PACKAGE_ROOT, stdin=subprocess.DEVNULL
+            )
+        self._socket = ours
+
+    async def ask(self, image: Picture, *, reference: bool) -> tuple[ImageFingerprint, float]:
+        """Send one picture and wait for its fingerprint and the seconds it took.
+
+        Whatever goes wrong, cancellation included, ends the child: an answer that nobody waits for
+        must not meet the next question.
+
+        Raises:
+            _DiedError: it died, hung, or answered something else.
+        """
+        self._number = (self._number + 1) % 2**32
+        height, width = image.shape[:2]
+        request = Request(number=self._number, width=width, height=height, reference=reference)
+        try:
+            async with asyncio.timeout(self._item_seconds):
+                self._send(request, image)
+                header = ReplyHeader.from_bytes(
+                    await self._receive(REPLY_BYTES),
+                    number=request.number,
+                    dimensions=self._dimensions,
+                )
+                content = await self._receive(header.size_bytes)
+        except (OSError, EngineChildError) as error:  # TimeoutError is an OSError
+            self.kill()
+            raise _DiedError from error
+        except BaseException:
+            self.kill()
+            raise
+        return reply_from_bytes(header, content, request, self.space), header.seconds
+
+    def _send(self, request: Request, image: Picture) -> None:
+        descriptor = os.memfd_create("frame", os.MFD_CLOEXEC)
+        try:
+            os.ftruncate(descriptor, request.size_bytes)
+            content = memoryview(image.tobytes())
+            while content:
+                content = content[os.write(descriptor, content) :]
+            socket.send_fds(self._connection, [request.to_bytes()], [descriptor])
+        finally:
+            os.close(descriptor)
+
+    async def _receive(self, length: int) -> bytes:
+        loop = asyncio.get_running_loop()
+        content = bytearray()
+        while len(content) < length:
+            part = await loop.sock_recv(self._connection, length - len(content))
+            if not part:
+                raise ConnectionResetError("an engine child hung up")
+            content += part
+        return bytes(content)
+
+    @property
+    def _connection(self) -> socket.socket:
+        if self._socket is None:
+            raise ConnectionResetError("the engine child was ended")
+        return self._socket
+
+    def kill(self) -> None:
+        """End it now; it holds nothing that is worth a farewell. Idempotent."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+            self._process = None
