@@ -22,6 +22,7 @@ StreamError
 ├── SealError                    sealed bytes were altered, or belong to something else
 └── TransientError               database, disk, broker or child: retried with capped back-off
     ├── DatabaseUnavailableError     locked, unreachable or a full disk
+    ├── BrokerUnavailableError       did not acknowledge what was sent
     └── EngineError                  an engine child died or does not answer
 """
 
@@ -164,6 +165,12 @@ class DatabaseUnavailableError(TransientError):
     """The database is locked, unreachable, or its disk is full."""
 
     reason = "database_unavailable"
+
+
+class BrokerUnavailableError(TransientError):
+    """The broker did not acknowledge a record."""
+
+    reason = "broker_unavailable"
 
 
 class EngineError(TransientError):
