@@ -1,0 +1,93 @@
+"""Recipes of pictures, small enough to hand to another process, and the bytes that they give."""
+
+import io
+import random
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+from PIL import Image
+
+from agents.demo.edits import EDITS
+from agents.demo.photographs import open_picture
+from agents.demo.scenes import draw
+
+PHOTOGRAPH = "photograph"
+"""The kind of picture that is read, not drawn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """An original.
+
+    Args:
+        kind: `PHOTOGRAPH`, or a key of `agents.demo.scenes.SCENES`.
+        name: of the photograph.
+        seed: of the drawing.
+    """
+
+    kind: str
+    name: str = ""
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """One medium: an original, perhaps edited, saved in a format.
+
+    Args:
+        file: its name on the host.
+        picture: what it shows.
+        edit: a key of `agents.demo.edits.EDITS`, or None.
+        other: the unrelated picture that some edits need.
+        seed: of the edit's chance.
+        format: Pillow's name: JPEG, PNG or WEBP.
+        quality: 1 to 95, for JPEG and WEBP.
+        keep: share of the bytes that is served; under 1 the file is cut off.
+    """
+
+    file: str
+    picture: Picture
+    edit: str | None = None
+    other: Picture | None = None
+    seed: int = 0
+    format: str = "JPEG"
+    quality: int = 85
+    keep: float = 1.0
+
+
+def render(recipe: Recipe, photographs: Mapping[str, Path]) -> bytes:
+    """Make the bytes of a medium; equal recipes give equal bytes on one machine."""
+    picture = _original(recipe.picture, photographs)
+    if recipe.edit is not None:
+        other = _original(recipe.other or Picture(kind="landscape"), photographs)
+        chance = random.Random(recipe.seed)  # noqa: S311 - a picture's edit, not a secret
+        picture = EDITS[recipe.edit](picture, chance, other)
+    saved = io.BytesIO()
+    picture.save(saved, recipe.format, quality=recipe.quality, method=2)
+    content = saved.getvalue()
+    return content[: max(1, int(len(content) * recipe.keep))]
+
+
+def render_all(
+    recipes: Iterable[Recipe], photographs: Mapping[str, Path], folder: Path, *, processes: int
+) -> Iterator[str]:
+    """Write every medium into a folder, several at once; yield each file's name when written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    jobs = [(recipe, dict(photographs), folder) for recipe in recipes]
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(_write, jobs, chunksize=4)
+
+
+def _write(job: tuple[Recipe, dict[str, Path], Path]) -> str:
+    recipe, photographs, folder = job
+    (folder / recipe.file).write_bytes(render(recipe, photographs))
+    return recipe.file
+
+
+def _original(picture: Picture, photographs: Mapping[str, Path]) -> Image.Image:
+    if picture.kind == PHOTOGRAPH:
+        return open_picture(photographs[picture.name])
+    return draw(picture.kind, picture.seed)

@@ -1,0 +1,43 @@
+"""Recipes give bytes."""
+
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image, UnidentifiedImageError
+
+from agents.demo.rendering import PHOTOGRAPH, Picture, Recipe, render, render_all
+
+CITY = Picture(kind="city", seed=4)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
+def test_equal_recipes_give_equal_bytes_in_the_format_asked_for(form: str) -> None:
+    recipe = Recipe(file="a", picture=CITY, edit="crop", seed=3, format=form)
+    content = render(recipe, {})
+    assert content == render(recipe, {})
+    with Image.open(io.BytesIO(content)) as opened:
+        assert opened.format == form
+
+
+def test_a_photograph_is_read_from_its_file(tmp_path: Path) -> None:
+    Image.new("L", (1800, 900), 90).save(tmp_path / "grey.png")
+    recipe = Recipe(file="a", picture=Picture(kind=PHOTOGRAPH, name="grey"), format="PNG")
+    with Image.open(io.BytesIO(render(recipe, {"grey": tmp_path / "grey.png"}))) as opened:
+        assert (opened.size, opened.mode) == ((900, 450), "RGB")
+
+
+def test_a_cut_off_file_cannot_be_loaded() -> None:
+    whole = render(Recipe(file="a", picture=CITY), {})
+    cut = render(Recipe(file="a", picture=CITY, keep=0.2), {})
+    assert cut == whole[: len(cut)]
+    with pytest.raises((OSError, UnidentifiedImageError)):
+        Image.open(io.BytesIO(cut)).load()
+
+
+def test_several_processes_write_what_one_would(tmp_path: Path) -> None:
+    recipes = [Recipe(file=f"{n}.jpg", picture=Picture(kind="shapes", seed=n)) for n in range(6)]
+    written = list(render_all(recipes, {}, tmp_path / "media", processes=2))
+    assert written == [recipe.file for recipe in recipes]
+    for recipe in recipes:
+        assert (tmp_path / "media" / recipe.file).read_bytes() == render(recipe, {})
