@@ -1,0 +1,30 @@
+"""End posts, and count each end once."""
+
+from collections.abc import Sequence
+
+from monitors import metrics
+from monitors.database import Database
+from monitors.inbox import finish
+from streams.types import PostOutcome
+
+
+def end_posts(database: Database, ends: Sequence[PostOutcome]) -> None:
+    """Write outcomes in one transaction, then count those that were new. Blocks.
+
+    Raises:
+        DatabaseUnavailableError: nothing was written.
+    """
+    if not ends:
+        return
+    with database.write() as connection:
+        new = finish(connection, ends)
+    for end in {end.key: end for end in reversed(ends)}.values():
+        if end.key in new:
+            count_end(end)
+
+
+def count_end(end: PostOutcome) -> None:
+    """Count one post's end."""
+    metrics.ENDED.labels(end.source, end.outcome.value).inc()
+    lasted = (end.ended_at - end.observed_at).total_seconds()
+    metrics.OBSERVED_TO_OUTCOME.observe(max(0.0, lasted))
