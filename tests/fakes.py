@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+from monitors.cases import AgeClass, LegalBasis, NewCase
+
 
 class FakeClock:
     """A `Clock` that stands still until it is advanced."""
@@ -20,3 +22,8 @@ class FakeClock:
         """Let time pass, for both of its faces."""
         self._now += timedelta(seconds=seconds)
         self._monotonic += seconds
+
+
+def an_adults_case(alias: str = "A") -> NewCase:
+    """The plainest case: an adult who asked herself."""
+    return NewCase(alias=alias, age_class=AgeClass.ADULT, legal_basis=LegalBasis.VICTIM_REQUEST)
