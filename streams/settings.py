@@ -76,8 +76,12 @@ class Settings(BaseSettings):
         description="Private origins (scheme://host:port, comma-separated) that the fetcher may "
         "reach. For demo and tests; logged at start.",
     )
-    fetch_timeout_seconds: float = Field(default=15, gt=0, le=120)
-    fetch_max_bytes: int = Field(default=20 * 2**20, ge=1024)
+    fetch_timeout_seconds: float = Field(
+        default=15, gt=0, le=120, description="For one medium, redirects included."
+    )
+    fetch_max_bytes: int = Field(
+        default=20 * 2**20, ge=1024, description="A larger medium is refused."
+    )
     fetch_attempts: int = Field(
         default=3, ge=1, le=10, description="Tries of a medium whose host does not deliver."
     )
@@ -85,7 +89,9 @@ class Settings(BaseSettings):
         default=20, gt=0, description="Wait before the second try; doubles with each."
     )
     batch_posts: int = Field(default=32, ge=1, le=512, description="Posts that a step takes.")
-    batch_wait_seconds: float = Field(default=0.1, gt=0, le=5)
+    batch_wait_seconds: float = Field(
+        default=0.1, gt=0, le=5, description="Wait for a batch to fill."
+    )
     reproduce_after_seconds: float = Field(
         default=60, gt=0, description="Age at which an unfinished inbox row is produced again."
     )
@@ -95,13 +101,15 @@ class Settings(BaseSettings):
     dead_letters_in_a_row: int = Field(
         default=20, ge=1, description="Flood: consecutive dead letters that halt an agent."
     )
-    gallery_poll_seconds: float = Field(default=1, gt=0, le=10)
+    gallery_poll_seconds: float = Field(
+        default=1, gt=0, le=10, description="How often a worker confirms its gallery."
+    )
     gallery_stale_seconds: float = Field(
         default=30, gt=0, le=60, description="A gallery unconfirmed for so long matches nothing."
     )
     sla_seconds: float = Field(default=180, gt=0, description="Observed to task open.")
     push_host: str = Field(default="127.0.0.1", description="Address of the push endpoint.")
-    push_port: int = Field(default=8601, ge=0, le=65535)
+    push_port: int = Field(default=8601, ge=0, le=65535, description="Port of the push endpoint.")
     push_token: SecretStr | None = Field(
         default=None, description="Bearer token of the push endpoint; none: made at first start."
     )
@@ -109,10 +117,16 @@ class Settings(BaseSettings):
         default=None, description="JSON-lines file of posts that the replay source plays."
     )
     replay_rate: float = Field(default=10, gt=0, description="Posts a second of the replay.")
-    console_host: str = Field(default="127.0.0.1")
-    console_port: int = Field(default=8600, ge=0, le=65535)
+    console_host: str = Field(default="127.0.0.1", description="Address of the console.")
+    console_port: int = Field(
+        default=8600, ge=0, le=65535, description="Port of the console, its metrics and its health."
+    )
     console_url: str | None = Field(
         default=None, description="The console's address as officers see it; used in links."
+    )
+    metrics_host: str = Field(
+        default="127.0.0.1",
+        description="Address of the metrics and health pages of collector and workers.",
     )
     worker_port: int = Field(
         default=8610, ge=0, le=65535, description="Metrics and health of worker 0; +1 for each."
@@ -126,7 +140,9 @@ class Settings(BaseSettings):
     webhook_secret: SecretStr | None = Field(
         default=None, description="`whsec_…`; none: made at first start."
     )
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least severe log line that is written."
+    )
 
     @field_validator("fetch_allow", mode="before")
     @classmethod
