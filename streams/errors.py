@@ -7,10 +7,13 @@ StreamError
 │   ├── MediaRefusedError            outcome `refused`
 │   │   ├── ForbiddenAddressError        not a public address (SSRF), or a forbidden scheme or port
 │   │   ├── TooManyRedirectsError
-│   │   └── MediaTooLargeError           bytes, pixels or frames over the cap
+│   │   ├── MediaTooLargeError           bytes, pixels or frames over the cap
+│   │   └── LowDetailError               a reference that would match half the world
 │   ├── MediaVanishedError           outcome `vanished`: 404, 410, 451
 │   ├── UndecodableMediaError        outcome `unreadable`
-│   │   └── DecoderCrashedError          killed the decoder, or ran over its time or memory
+│   │   ├── DecoderCrashedError          killed the decoder, or ran over its time or memory
+│   │   ├── UnsupportedKindError         a video or a recording, which is not compared yet
+│   │   └── UnreadableFileError          a local file that is missing or may not be read
 │   └── MediaUnavailableError        try again later: time-out, refused connection, 429, 5xx
 ├── ConfigurationError           a setting, a model file or a machine that cannot work
 │   ├── ModelError                   a model's file is missing, altered or cannot be loaded
@@ -78,6 +81,12 @@ class MediaTooLargeError(MediaRefusedError):
     reason = "media_too_large"
 
 
+class LowDetailError(MediaRefusedError):
+    """Nothing in the picture tells it from another: as a reference it would match at random."""
+
+    reason = "low_detail"
+
+
 class MediaVanishedError(MediaError):
     """The host says that it is gone; that may itself be a removal."""
 
@@ -94,6 +103,18 @@ class DecoderCrashedError(UndecodableMediaError):
     """The medium killed its decoder, or ran over its time or its memory."""
 
     reason = "decoder_crashed"
+
+
+class UnsupportedKindError(UndecodableMediaError):
+    """A video or a recording, which this version does not compare."""
+
+    reason = "unsupported_kind"
+
+
+class UnreadableFileError(UndecodableMediaError):
+    """A local file that is missing or may not be read."""
+
+    reason = "unreadable_file"
 
 
 class MediaUnavailableError(MediaError):
