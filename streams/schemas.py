@@ -46,6 +46,9 @@ HttpUrl = Annotated[
 Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=1024)]
 """Text without control characters: it is stored and shown."""
 
+ShortLine = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=256)]
+"""Likewise. A `Field(max_length=…)` beside `Line` would be overruled by the latter's own."""
+
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
 
 
@@ -58,7 +61,8 @@ def post_key(source: str, post_id: str, revision: str = "") -> PostKey:
 class Record(BaseModel):
     """What every record has in common: immutable, and it knows every field it carries."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # NaN would travel as null and come back as an invalid record: a match lost on the way.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @classmethod
     def from_bytes(cls, raw: bytes | None) -> Self:
@@ -107,7 +111,7 @@ class NewPost(Record):
 
     id: Line = Field(min_length=1, description="The source's identifier.")
     url: HttpUrl = Field(description="The post's page, which a notice would name.")
-    revision: Line = Field(default="", max_length=256, description="Names an edit of the post.")
+    revision: ShortLine = Field(default="", description="Names an edit of the post.")
     text: str = Field(default="", max_length=MAX_TEXT)
     media: tuple[MediaItemRecord, ...] = Field(default=(), max_length=MAX_MEDIA)
     published_at: AwareDatetime | None = Field(
@@ -127,10 +131,18 @@ class NewPost(Record):
             text=self.text,
             media=tuple(item.to_domain() for item in self.media),
             observed_at=observed_at.astimezone(UTC),
-            published_at=self.published_at,
+            published_at=_in_utc(self.published_at),
             author=self.author,
             language=self.language,
         )
+
+
+def _in_utc(claimed: datetime | None) -> datetime | None:
+    """Convert a platform's claim; one that falls out of the calendar in UTC says nothing."""
+    try:
+        return claimed and claimed.astimezone(UTC)
+    except OverflowError:
+        return None
 
 
 class PostRecord(NewPost):
