@@ -26,6 +26,8 @@ StreamError
 └── TransientError               database, disk, broker or child: retried with capped back-off
     ├── DatabaseUnavailableError     locked, unreachable or a full disk
     ├── BrokerUnavailableError       did not acknowledge what was sent
+    ├── GalleryStaleError            was not confirmed lately: nothing may be matched, nor called clear
+    ├── InboxFullError               too many posts wait: sources pause, the push endpoint says 503
     └── EngineError                  an engine child died or does not answer
 """
 
@@ -192,6 +194,18 @@ class BrokerUnavailableError(TransientError):
     """The broker did not acknowledge a record."""
 
     reason = "broker_unavailable"
+
+
+class GalleryStaleError(TransientError):
+    """The gallery was not confirmed lately: a post compared with it would be a guess."""
+
+    reason = "gallery_stale"
+
+
+class InboxFullError(TransientError):
+    """More posts wait than are taken in."""
+
+    reason = "inbox_full"
 
 
 class EngineError(TransientError):
