@@ -24,6 +24,7 @@ from monitors.cases import (
 )
 from monitors.database import Database
 from monitors.keystore import KeyStore
+from monitors.keywords import variants
 from monitors.tables import audit, cases, features, keywords, references
 from streams.clock import Clock
 from streams.errors import CaseError, KeyDestroyedError
@@ -157,11 +158,13 @@ class CaseRegister:
         Raises:
             UnknownCaseError: there is no such case.
             CaseNotActiveError: it has no active legal basis.
-            CaseError: the word is empty or too long.
+            CaseError: the word is empty, too short to be looked for, or too long.
         """
         word = unicodedata.normalize("NFC", text).strip()
         if not word or len(word) > MAX_KEYWORD:
             raise CaseError(f"a keyword has 1 to {MAX_KEYWORD} characters")
+        if not variants(word):
+            raise CaseError("a keyword of so few letters is in every text")
         keyword = KeywordId(uuid4().hex)
         with self.database.write() as connection:
             case = require_active(connection, name, self.clock.now())

@@ -132,7 +132,7 @@ def test_a_keyword_is_sealed_and_comes_back(register: CaseRegister, database: Da
 
 def test_the_same_keyword_twice_is_one_however_it_is_composed(register: CaseRegister) -> None:
     register.open(an_adults_case())
-    assert register.add_keyword("A", "가") == register.add_keyword("A", "\u1100\u1161")
+    assert register.add_keyword("A", "가나") == register.add_keyword("A", "\u1100\u1161나")
 
 
 @pytest.mark.parametrize("word", ["", "   ", "x" * 201])
@@ -140,6 +140,13 @@ def test_an_unusable_keyword_is_refused(register: CaseRegister, word: str) -> No
     register.open(an_adults_case())
     with pytest.raises(CaseError, match="characters"):
         register.add_keyword("A", word)
+
+
+def test_a_keyword_that_is_in_every_text_is_refused(register: CaseRegister) -> None:
+    register.open(an_adults_case())
+    for word in ("x", "🐯", "!?"):
+        with pytest.raises(CaseError, match="letters"):
+            register.add_keyword("A", word)
 
 
 def test_nothing_is_added_to_an_expired_a_closed_or_a_withdrawn_case(

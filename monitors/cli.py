@@ -1,0 +1,372 @@
+"""`haechi case`, `haechi audit` and `haechi db`."""
+
+import asyncio
+import getpass
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from monitors.audit import Head, read_head, verify
+from monitors.backup import back_up
+from monitors.cases import AgeClass, Case, Consent, LegalBasis, NewCase, is_lawful
+from monitors.database import Database
+from monitors.keystore import KeyStore
+from monitors.keywords import variants
+from monitors.migrate import HEAD, open_database
+from monitors.register import CaseRegister
+from streams.clock import SystemClock
+from streams.errors import CaseError
+from streams.settings import Settings
+from streams.types import CaseId
+
+AsJson = Annotated[bool, typer.Option("--json", help="JSON, one object a line.")]
+CaseName = Annotated[str, typer.Argument(metavar="CASE", help="Identifier or alias.")]
+Consents = Annotated[
+    str, typer.Option(help="Consents given apart, comma-separated: face, voice; empty for none.")
+]
+Expires = Annotated[
+    str | None,
+    typer.Option(help="Last day of the authority (YYYY-MM-DD, local), or a time with its zone."),
+]
+
+case_app = typer.Typer(help="Cases: open, show, end; keywords, references.", no_args_is_help=True)
+keyword_app = typer.Typer(help="A case's keywords.", no_args_is_help=True)
+reference_app = typer.Typer(help="A case's reference media.", no_args_is_help=True)
+case_app.add_typer(keyword_app, name="keyword")
+case_app.add_typer(reference_app, name="reference")
+audit_app = typer.Typer(help="The chained log of who did what.", no_args_is_help=True)
+db_app = typer.Typer(help="The database and its migrations.", no_args_is_help=True)
+
+_actor: list[str] = []  # `--actor` of this command line
+
+
+@case_app.callback()
+def case_root(
+    *,
+    actor: Annotated[
+        str | None, typer.Option(help="Who stands in the audit log; default: your login name.")
+    ] = None,
+) -> None:
+    """Cases: open, show, end; keywords, references."""
+    _actor[:] = [actor or _login_name()]
+
+
+@case_app.command("open")
+def open_case(
+    *,
+    alias: Annotated[str, typer.Option(help="A pseudonym, never a name.")],
+    age_class: Annotated[AgeClass, typer.Option(help="Of the person shown.")],
+    basis: Annotated[LegalBasis, typer.Option(help="Who asked.")],
+    consent: Consents = "",
+    expires: Expires = None,
+    as_json: AsJson = False,
+) -> None:
+    """Open a case and print its identifier."""
+    new = NewCase(
+        alias=alias,
+        age_class=age_class,
+        legal_basis=basis,
+        consents=_parse_consents(consent),
+        expires_at=parse_end(expires),
+    )
+    with _register() as register:
+        case = register.open(new)
+    _say({"case": case.id}, f"case {case.id} is open", as_json=as_json)
+
+
+@case_app.command("show")
+def show_case(name: CaseName, *, as_json: AsJson = False) -> None:
+    """Show one case: its basis, its consents, its keywords, how many references."""
+    with _register() as register:
+        found = describe(register, register.find(name), detailed=True)
+    if as_json:
+        _print_json(found)
+        return
+    table = Table(show_header=False, box=None)
+    for key, value in found.items():
+        words = value
+        if key == "keywords":
+            words = ", ".join(one["text"] for one in value)
+        elif isinstance(value, list):
+            words = ", ".join(value)
+        table.add_row(key, Text("-" if words in {None, ""} else str(words)))
+    Console().print(table)
+
+
+@case_app.command("list")
+def list_cases(*, as_json: AsJson = False) -> None:
+    """List every case, the oldest first."""
+    with _register() as register:
+        rows = [describe(register, case) for case in register.list_all()]
+    if as_json:
+        for row in rows:
+            _print_json(row)
+        return
+    table = Table("case", "alias", "basis", "status", "lawful", "references")
+    for row in rows:
+        keys = ("case", "alias", "legal_basis", "status")
+        cells = [Text(str(row[key])) for key in keys]
+        table.add_row(*cells, "yes" if row["lawful"] else "no", str(row["references"]))
+    Console().print(table)
+
+
+@case_app.command("withdraw")
+def withdraw_case(
+    name: CaseName,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Stop matching and destroy the case's features and key, for ever; repeat it if cut off."""
+    with _register() as register:
+        case = register.find(name)
+        if sys.stdin.isatty() and not yes and not as_json:
+            typer.confirm("This cannot be undone. Withdraw the case?", abort=True, err=True)
+        ended = register.withdraw(case.id)
+    words = f"case {ended.id} is withdrawn; its key is destroyed"
+    _say({"case": ended.id, "status": ended.status}, words, as_json=as_json)
+
+
+@case_app.command("close")
+def close_case(name: CaseName, *, as_json: AsJson = False) -> None:
+    """Stop matching, and keep what the law says to keep."""
+    with _register() as register:
+        ended = register.close(name)
+    words = f"case {ended.id} is closed"
+    _say({"case": ended.id, "status": ended.status}, words, as_json=as_json)
+
+
+@case_app.command("renew")
+def renew_case(name: CaseName, *, expires: Expires = None, as_json: AsJson = False) -> None:
+    """Set the authority's end anew; without `--expires` it has none."""
+    with _register() as register:
+        case = register.renew(name, parse_end(expires))
+    end = _iso(case.expires_at)
+    _say({"case": case.id, "expires_at": end}, f"expires: {end or 'never'}", as_json=as_json)
+
+
+@case_app.command("consent")
+def set_consents(
+    name: CaseName,
+    *,
+    give: Annotated[str, typer.Option("--set", help="All of them: face, voice, or none.")],
+    as_json: AsJson = False,
+) -> None:
+    """Record the separate consents anew; what a withdrawn one allowed is deleted."""
+    with _register() as register:
+        case = register.set_consents(name, _parse_consents("" if give == "none" else give))
+    names = sorted(case.consents)
+    words = f"consents: {', '.join(names) or 'none'}"
+    _say({"case": case.id, "consents": names}, words, as_json=as_json)
+
+
+@keyword_app.command("add")
+def add_keywords(
+    name: CaseName,
+    words: Annotated[list[str], typer.Argument(metavar="WORD…")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Watch for words, and print the variants that will be found."""
+    with _register() as register:
+        for word in words:
+            keyword, found = register.add_keyword(name, word), variants(word)
+            row = {"keyword": keyword, "text": word, "variants": found}
+            _say(row, f"{word}: {', '.join(found)}", as_json=as_json)
+
+
+@reference_app.command("add")
+def add_references(
+    name: CaseName,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Derive features from files and keep those alone. The exit status is 0 whatever is found."""
+    settings = Settings()
+    with _register(settings) as register:
+        case = register.find(name).id
+        asyncio.run(_enrol_all(settings, register, case, files, as_json=as_json))
+
+
+async def _enrol_all(
+    settings: Settings,
+    register: CaseRegister,
+    case: CaseId,
+    files: Sequence[Path],
+    *,
+    as_json: bool,
+) -> None:
+    """Enrol some files at once, and print them in the order given."""
+    from monitors.recognition import Recognition  # slow to import: NumPy, OpenCV
+    from monitors.references import Enroller
+
+    at_once = 2 * settings.engine_children
+    columns = (TextColumn("references"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    async with Recognition.from_settings(settings) as recognition:
+        enroller = Enroller(register, recognition)
+        with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+            bar = progress.add_task("", total=len(files))
+            for start in range(0, len(files), at_once):
+                some = files[start : start + at_once]
+                for result in await asyncio.gather(*(enroller.enrol(case, file) for file in some)):
+                    words = f"{result.path}: {result.outcome} {result.reason or ''}".rstrip()
+                    _say(asdict(result), words, as_json=as_json)
+                    progress.advance(bar)
+
+
+@audit_app.command("head")
+def audit_head(*, as_json: AsJson = False) -> None:  # noqa: ARG001 - it is JSON anyway
+    """Print the chain's last number and MAC as JSON, to be kept somewhere else."""
+    with _database(Settings()) as database, database.read() as connection:
+        _print_json(asdict(read_head(connection)))
+
+
+@audit_app.command("verify")
+def audit_verify(
+    *,
+    head: Annotated[
+        Path | None, typer.Option(help="What `haechi audit head` printed earlier.", dir_okay=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check every row of the log; the exit status is 1 where it is broken."""
+    settings = Settings()
+    known = None if head is None else _read_head_file(head)
+    key = KeyStore(settings.keys_dir).audit_key()
+    with _database(settings) as database, database.read() as connection:
+        report = verify(connection, key, known)
+    broken = report.broken_at is not None
+    words = f"broken at row {report.broken_at}" if broken else f"whole: {report.rows} rows"
+    _say(asdict(report), words, as_json=as_json)
+    raise typer.Exit(1 if broken else 0)
+
+
+@db_app.command("upgrade")
+def db_upgrade(*, as_json: AsJson = False) -> None:
+    """Bring the database to this version."""
+    with _database(Settings()):
+        _say({"step": HEAD}, f"the database is at step {HEAD}", as_json=as_json)
+
+
+@db_app.command("backup")
+def db_backup(
+    file: Annotated[Path, typer.Argument(help="A new file.", dir_okay=False)],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Copy the database, never the keys: a withdrawn case stays unreadable in every copy."""
+    with _database(Settings()) as database:
+        back_up(database, file)
+    _say({"backup": str(file)}, f"wrote {file}", as_json=as_json)
+
+
+def describe(register: CaseRegister, case: Case, *, detailed: bool = False) -> dict[str, Any]:
+    """Return one case as the JSON of `show` and `list`."""
+    row: dict[str, Any] = {
+        "case": case.id,
+        "alias": case.alias,
+        "age_class": case.age_class,
+        "legal_basis": case.legal_basis,
+        "consents": sorted(case.consents),
+        "status": case.status,
+        "lawful": is_lawful(case, register.clock.now()),
+        "opened_at": _iso(case.opened_at),
+        "expires_at": _iso(case.expires_at),
+        "ended_at": _iso(case.ended_at),
+        "references": register.count_references(case.id),
+    }
+    if detailed:
+        words = register.list_keywords(case.id)
+        row["keywords"] = [{"keyword": keyword, "text": text} for keyword, text in words]
+    return row
+
+
+def parse_end(text: str | None) -> datetime | None:
+    """Read the end of an authority: a day counts to its end, on this machine's clock.
+
+    Raises:
+        BadParameter: neither a day nor a time with its zone.
+    """
+    if text is None:
+        return None
+    try:
+        if len(text) == len("2026-11-23"):
+            after = date.fromisoformat(text) + timedelta(days=1)
+            return datetime.combine(after, time()).astimezone().astimezone(UTC)
+        moment = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(f"{text!r} is no date; write YYYY-MM-DD") from None
+    if moment.tzinfo is None:
+        raise typer.BadParameter("a time needs its zone, as in 2026-11-23T12:00+09:00")
+    return moment.astimezone(UTC)
+
+
+def _parse_consents(text: str) -> frozenset[Consent]:
+    names = [part.strip() for part in text.split(",") if part.strip()]
+    unknown = [name for name in names if name not in set(Consent)]
+    if unknown:
+        raise typer.BadParameter(f"no consent {unknown[0]!r}; there are {', '.join(Consent)}")
+    return frozenset(Consent(name) for name in names)
+
+
+def _read_head_file(file: Path) -> Head:
+    try:
+        head = Head(**json.loads(file.read_text()))
+        return Head(seq=int(head.seq), mac=str(head.mac))
+    except (OSError, ValueError, TypeError):
+        raise CaseError(f"{file} holds no head of `haechi audit head`") from None
+
+
+@contextmanager
+def _database(settings: Settings) -> Iterator[Database]:
+    database = open_database(settings)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+@contextmanager
+def _register(settings: Settings | None = None) -> Iterator[CaseRegister]:
+    settings = settings or Settings()
+    with _database(settings) as database:
+        keystore = KeyStore(settings.keys_dir)
+        register = CaseRegister(database, keystore, SystemClock(), actor=_actor[0])
+        register.finish_withdrawals()
+        yield register
+
+
+def _login_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return f"uid {os.getuid()}"
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+def _say(row: dict[str, Any], words: str, *, as_json: bool) -> None:
+    if as_json:
+        _print_json(row)
+    else:
+        typer.echo(words.encode(errors="replace").decode())  # a path need not be text
+
+
+def _print_json(row: dict[str, Any]) -> None:
+    typer.echo(json.dumps(row))
