@@ -131,14 +131,21 @@ FLOW = (
     ),
     Panel(
         title="Put off, repeated, rejected",
-        description="Posts put off to a later try; records of posts that had ended already; posts "
-        "that a source could not take in.",
+        description="Posts put off to a later try; produced again since their outcome was overdue; "
+        "records of posts that had ended already; posts that a source could not take in.",
         unit="suffix: posts/s",
         queries=(
             (rate("haechi_posts_postponed_total"), "put off"),
+            (rate("haechi_posts_reproduced_total"), "produced again"),
             (rate("haechi_records_duplicate_total", "agent"), "repeated {{agent}}"),
             (rate("haechi_posts_rejected_total", "source"), "rejected {{source}}"),
         ),
+    ),
+    Panel(
+        title="Keywords found",
+        description="Keywords of cases found in posts' text. They set priority; media decide.",
+        unit="suffix: hits/s",
+        queries=((rate("haechi_keyword_hits_total"), "hits"),),
     ),
     Panel(
         title="Tasks by status",
@@ -245,7 +252,7 @@ def target(index: int, query: Query, *, instant: bool) -> dict[str, Any]:
     """Give one query as Grafana writes it."""
     expression, legend = query
     return {
-        "refId": "ABC"[index],
+        "refId": "ABCD"[index],
         "datasource": DATASOURCE,
         "editorMode": "code",
         "expr": expression,
