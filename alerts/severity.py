@@ -1,0 +1,40 @@
+"""How urgent a takedown task is."""
+
+from enum import StrEnum
+
+from monitors.cases import AgeClass
+from streams.types import Decision
+
+
+class Severity(StrEnum):
+    """From the most urgent to the least."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+    @property
+    def rank(self) -> int:
+        """Tell the place in the queue; 0 is the most urgent."""
+        return list(Severity).index(self)
+
+
+def severity_of(age_class: AgeClass, decision: Decision, *, keyword_hits: int) -> Severity:
+    """Weigh a match.
+
+    A minor's case is always critical (domain.md, S11). Otherwise a match that is sure is high and
+    one for review low. Each of these lifts it by one step: an unknown age, because it may be a
+    minor's; a keyword of the same case in the post, because footage that names its victim does
+    more harm (domain.md, L8).
+    """
+    if age_class is AgeClass.MINOR:
+        return Severity.CRITICAL
+    start = Severity.HIGH if decision is Decision.ALERT else Severity.LOW
+    steps = (age_class is AgeClass.UNKNOWN) + (keyword_hits > 0)
+    return list(Severity)[max(0, start.rank - steps)]
+
+
+def worse(one: Severity, other: Severity) -> Severity:
+    """Take the more urgent of two."""
+    return min(one, other, key=lambda severity: severity.rank)
