@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from monitors.audit import Head, read_head, verify
@@ -114,7 +114,7 @@ def list_cases(*, as_json: AsJson = False) -> None:
         for row in rows:
             _print_json(row)
         return
-    table = Table("case", "alias", "basis", "status", "lawful", "references")
+    table = Table(Column("case", min_width=32), "alias", "basis", "status", "lawful", "references")
     for row in rows:
         keys = ("case", "alias", "legal_basis", "status")
         cells = [Text(str(row[key])) for key in keys]

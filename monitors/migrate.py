@@ -1,10 +1,10 @@
 """The database's version: brought up to date once, before anything else uses it."""
 
+import contextlib
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 
 from monitors.database import Database
 from streams.errors import ConfigurationError
@@ -25,6 +25,7 @@ def open_database(settings: Settings) -> Database:
     """
     _make_private(settings.home)
     database = Database(settings.database)
+    _make_private_file(database)
     try:
         if not is_current(database):
             _upgrade(database)
@@ -62,6 +63,8 @@ def _upgrade(database: Database) -> None:
             return
         if version is not None and not _is_known(version):
             raise ConfigurationError(f"the database is of a newer Haechi (step {version})")
+        from alembic import command  # slow to import, and seldom needed
+
         command.upgrade(_config(connection), HEAD)
 
 
@@ -75,12 +78,22 @@ def _is_known(version: str) -> bool:
     return version.isdecimal() and int(version) <= int(HEAD)
 
 
-def _config(connection: sa.Connection) -> Config:
+def _config(connection: sa.Connection) -> Any:
+    from alembic.config import Config
+
     config = Config()
     folder = Path(__file__).parent / "migrations"
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
     config.attributes["connection"] = connection
     return config
+
+
+def _make_private_file(database: Database) -> None:
+    """Create SQLite's file for its owner alone; the files beside it take its mode."""
+    file = database.engine.url.database
+    if database.is_sqlite and file:
+        with contextlib.suppress(OSError):  # SQLite says it better
+            Path(file).touch(mode=0o600, exist_ok=True)
 
 
 def _make_private(home: Path) -> None:

@@ -49,6 +49,7 @@ def test_an_empty_home_is_made_for_its_owner_alone(tmp_path: Path) -> None:
     assert is_current(database)
     database.close()
     assert stat.S_IMODE(settings.home.stat().st_mode) == 0o700
+    assert stat.S_IMODE((settings.home / "haechi.db").stat().st_mode) == 0o600
 
 
 def test_a_failed_step_leaves_no_half_made_table(
