@@ -29,8 +29,9 @@ need_apt() {
     command -v apt-get >/dev/null || die "install with your package manager: ${missing[*]}"
     [ "$(id -u)" = 0 ] || die "install them first: sudo apt-get install -y ${missing[*]}"
     say "installing ${missing[*]}"
-    DEBIAN_FRONTEND=noninteractive apt-get -qq update >&2 || say "apt-get update failed; trying without it"
-    DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install "${missing[@]}" >&2 </dev/null ||
+    local apt=(apt-get -qq -o DPkg::Lock::Timeout=400) # another installation may be under way
+    DEBIAN_FRONTEND=noninteractive "${apt[@]}" update >&2 || say "apt-get update failed; trying without it"
+    DEBIAN_FRONTEND=noninteractive "${apt[@]}" -y --no-install-recommends install "${missing[@]}" >&2 </dev/null ||
         die "apt-get could not install: ${missing[*]}"
 }
 
