@@ -2,11 +2,9 @@
 
 import re
 import unicodedata
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
 from rapidfuzz import fuzz
 
@@ -17,9 +15,9 @@ from streams.types import KeywordHit, Post, Priority
 MAX_TEXT = 100_000
 """Characters searched of a post's text, and again of its media's descriptions together."""
 
-MAX_FUZZY = 60_000
-"""Jamo and letters of one text in which near-matches are looked for: some 10,000 words.
-Beyond it only exact ones are; the bound keeps the worst text under 0.5 s (docs/text.md)."""
+MAX_FUZZY = 100_000
+"""Jamo and letters of one text in which near-matches are looked for: 40,000 syllables of Hangul.
+Beyond it only exact ones are; the bound keeps the worst text below 0.5 s (docs/text.md)."""
 
 MAX_TRIES = 500
 """Implausible places of one keyword in one text, after which they count as one hit: no honest
@@ -125,16 +123,16 @@ class Needle:
         if not self.threshold or self._is_out_of_reach(alphabet):
             return 0.0
         cutoff = 100 * self.threshold
-        padded, offset, owners = f"{_PAD * len(self.jamo)}{jamo}{_PAD * len(self.jamo)}", 0, None
+        size, offset = len(self.jamo), 0
+        padded = f"{_PAD * size}{jamo}{_PAD * size}"
         for _ in range(MAX_NEAR_TRIES):
             found = fuzz.partial_ratio_alignment(self.jamo, padded[offset:], score_cutoff=cutoff)
             if found is None:
                 break
-            owners = owners or _owners(reading.letters)
-            first = offset + found.dest_start - len(self.jamo)
-            start = bisect_right(owners, max(first, 0)) - 1
-            end = bisect_right(owners, first + len(self.jamo) - 1)
-            if self.is_plausible(reading, start, end):
+            first = offset + found.dest_start - size
+            start = max(0, _letters_in(jamo[: max(first, 0) + 1]) - 1)
+            end = min(len(reading.letters), _letters_in(jamo[: first + size]))
+            if start < end and self.is_plausible(reading, start, end):
                 return min(found.score / 100, NEAREST)
             offset += found.dest_start + 1
         return 0.0
@@ -196,10 +194,9 @@ def _threshold(weight: float, *, alphabetic: bool) -> float:
     return 0.82 if weight > SHORT and not alphabetic else 0.86
 
 
-def _owners(letters: str) -> list[int]:
-    """Give for each letter where its jamo begin in the decomposed text."""
-    sizes = (len(unicodedata.normalize("NFD", letter)) for letter in letters)
-    return [0, *accumulate(sizes)][:-1]
+def _letters_in(jamo: str) -> int:
+    """Count the letters that a decomposed text holds, one begun at its end included."""
+    return len(unicodedata.normalize("NFC", jamo))
 
 
 class KeywordIndex:
