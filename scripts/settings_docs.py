@@ -10,7 +10,6 @@ from typing import Any
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from streams.settings import Settings
 
@@ -63,7 +62,7 @@ def default_of(name: str, field: FieldInfo) -> str:
     """Show the default."""
     if name in PLACES:
         return PLACES[name]
-    if field.default is None or field.default is PydanticUndefined:
+    if field.default is None:
         return "none"
     if field.default == frozenset():
         return "empty"
