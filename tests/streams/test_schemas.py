@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import re
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -19,6 +21,7 @@ from streams.schemas import (
     InspectionRecord,
     KeywordHitRecord,
     MatchRecord,
+    MediaItemRecord,
     NewPost,
     PostRecord,
     SightingRecord,
@@ -280,3 +283,22 @@ def test_two_observations_share_a_key_only_where_all_parts_agree(
 
 def test_a_key_is_thirty_two_hex_digits_for_ever() -> None:
     assert post_key("push", "42") == "982daec2d2f11f63982c006bfb7a94f5"
+
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "post.md").read_text(encoding="utf-8")
+
+
+def test_the_document_names_every_field_and_no_other() -> None:
+    named = re.findall(r"^\| `(\w+)` \|", DOCUMENT, re.MULTILINE)
+    assert set(named) == set(PostRecord.model_fields) | set(MediaItemRecord.model_fields)
+
+
+@pytest.mark.parametrize("limit", [MAX_POST_BYTES, MAX_TEXT, MAX_MEDIA])
+def test_the_document_names_the_limits(limit: int) -> None:
+    assert f"{limit:,}" in DOCUMENT
+
+
+def test_the_documents_example_is_a_post_with_every_field_but_the_revision() -> None:
+    [example] = re.findall(r"```json\n(.*?)```", DOCUMENT, re.DOTALL)
+    assert NewPost.from_bytes(example.encode()).media[0].alt_text == "A whale"
+    assert set(json.loads(example)) == set(NewPost.model_fields) - {"revision"}

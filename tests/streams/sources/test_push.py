@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 
 import httpx
 import pytest
@@ -420,3 +422,10 @@ async def test_a_client_that_goes_away_leaves_nothing(inbox: Inbox) -> None:
         writer.close()
         assert (await send(client, POST)).status_code == 202
     assert inbox.calls == 1
+
+
+async def test_the_documents_example_is_answered_as_it_says(client: httpx.AsyncClient) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "sources.md").read_text(encoding="utf-8")
+    [body] = re.findall(r"-d '(.*?)'", page)
+    [answer] = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    assert (await send(client, body.encode())).json() == json.loads(answer)
