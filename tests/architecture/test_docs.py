@@ -86,7 +86,7 @@ def test_a_decision_has_context_and_consequences_on_one_page(decision: Path) -> 
 def commands() -> list[list[str]]:
     """Collect every `haechi …` that a page tells the reader to type, without its arguments."""
     found = set()
-    for page in PAGES:
+    for page in set(PAGES) - {ROOT / "docs/text.md"}:  # its examples are texts of posts
         for line in re.findall(r"(?:^ *|`)haechi ((?:[a-z]+ ?)+)", page.read_text(), re.MULTILINE):
             found.add(tuple(line.split()))
     return [list(words) for words in sorted(found)]
