@@ -29,6 +29,9 @@ MAX_NEAR_TRIES = 8
 NEAREST = 0.99
 """The most that a near-match counts for."""
 
+MAX_REPEATED = 20
+"""Repetitions of a short keyword's first or last letter that are passed over: janeee."""
+
 URGENT_SIMILARITY = 0.8
 """From here on a hit makes a post urgent; initials alone (0.5) do not."""
 
@@ -163,11 +166,23 @@ def kind(letter: str) -> str:
 
 
 def _begins(spaced: str, first: int) -> bool:
-    return first == 0 or kind(spaced[first - 1]) != kind(spaced[first])
+    """Tell whether a word begins there, repetitions of its first letter aside."""
+    for i in range(first, max(-1, first - MAX_REPEATED), -1):
+        if i == 0 or kind(spaced[i - 1]) != kind(spaced[i]):
+            return True
+        if spaced[i - 1] != spaced[first]:
+            break
+    return False
 
 
 def _ends(spaced: str, last: int) -> bool:
-    return last + 1 == len(spaced) or kind(spaced[last + 1]) != kind(spaced[last])
+    """Tell whether a word ends there, repetitions of its last letter aside."""
+    for i in range(last, min(len(spaced), last + MAX_REPEATED)):
+        if i + 1 == len(spaced) or kind(spaced[i + 1]) != kind(spaced[i]):
+            return True
+        if spaced[i + 1] != spaced[last]:
+            break
+    return False
 
 
 def _repeatable(letters: str) -> str:
