@@ -41,13 +41,21 @@ Expires = Annotated[
     typer.Option(help="Last day of the authority (YYYY-MM-DD, local), or a time with its zone."),
 ]
 
-case_app = typer.Typer(help="Cases: open, show, end; keywords, references.", no_args_is_help=True)
-keyword_app = typer.Typer(help="A case's keywords.", no_args_is_help=True)
-reference_app = typer.Typer(help="A case's reference media.", no_args_is_help=True)
+case_app = typer.Typer(
+    help="Cases: open, show, end; keywords, references.", no_args_is_help=True, add_completion=False
+)
+keyword_app = typer.Typer(help="A case's keywords.", no_args_is_help=True, add_completion=False)
+reference_app = typer.Typer(
+    help="A case's reference media.", no_args_is_help=True, add_completion=False
+)
 case_app.add_typer(keyword_app, name="keyword")
 case_app.add_typer(reference_app, name="reference")
-audit_app = typer.Typer(help="The chained log of who did what.", no_args_is_help=True)
-db_app = typer.Typer(help="The database and its migrations.", no_args_is_help=True)
+audit_app = typer.Typer(
+    help="The chained log of who did what.", no_args_is_help=True, add_completion=False
+)
+db_app = typer.Typer(
+    help="The database and its migrations.", no_args_is_help=True, add_completion=False
+)
 
 _actor: list[str] = []  # `--actor` of this command line
 
@@ -96,7 +104,7 @@ def show_case(name: CaseName, *, as_json: AsJson = False) -> None:
         return
     table = Table(show_header=False, box=None)
     for key, value in found.items():
-        words = value
+        words = ("no", "yes")[value] if isinstance(value, bool) else value
         if key == "keywords":
             words = ", ".join(one["text"] for one in value)
         elif isinstance(value, list):
