@@ -21,6 +21,8 @@ StreamError
 ├── CaseError                    a case's command that cannot be carried out
 │   ├── UnknownCaseError
 │   └── CaseNotActiveError
+├── UnknownTaskError             no task has this identifier
+├── AccountError                 a user of the console that cannot be added or changed
 ├── KeyDestroyedError            the case's key is gone: its features are unreadable for ever
 ├── SealError                    sealed bytes were altered, or belong to something else
 └── TransientError               database, disk, broker or child: retried with capped back-off
@@ -164,6 +166,18 @@ class CaseNotActiveError(CaseError):
     """The case has no active legal basis."""
 
     reason = "case_not_active"
+
+
+class UnknownTaskError(StreamError):
+    """No task has this identifier."""
+
+    reason = "unknown_task"
+
+
+class AccountError(StreamError):
+    """A user of the console that cannot be added or changed."""
+
+    reason = "account"
 
 
 class KeyDestroyedError(StreamError):
