@@ -12,10 +12,10 @@ import re
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar, cast
 
 import structlog
-from faust.types import EventT
+from faust.types import AgentT, AppT, EventT, StreamT, TopicT
 
 from monitors import metrics
 from monitors.dead_letters import DeadLetter
@@ -47,6 +47,7 @@ class Readable(Protocol):
 
 In = TypeVar("In", bound=Readable)
 Out = TypeVar("Out")
+In_contra = TypeVar("In_contra", bound=Readable, contravariant=True)
 T = TypeVar("T")
 
 SetAside = Callable[[DeadLetter, PostKey | None], Awaitable[None]]
@@ -73,10 +74,24 @@ class Stop:
             _StoppingError: the process is to stop.
         """
         try:
-            await asyncio.wait_for(self._stopping.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
         except TimeoutError:
             return
         raise _StoppingError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batching:
+    """How an agent takes its batches.
+
+    Args:
+        posts: at most so many.
+        seconds: how long to wait for as many.
+    """
+
+    posts: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +104,18 @@ class _Item(Generic[In]):
 class _Work(Generic[In, Out]):
     step: Callable[[Sequence[In]], Awaitable[Out]]
     emit: Callable[[Out], Awaitable[None]]
+
+
+class Steps(Protocol[In_contra, Out]):
+    """What an agent does with a batch. Both methods must bear repetition."""
+
+    async def step(self, records: Sequence[In_contra], /) -> Out:
+        """Compute the batch's result."""
+        ...
+
+    async def emit(self, result: Out, /) -> None:
+        """Make it durable."""
+        ...
 
 
 class Shell(Generic[In]):
@@ -226,6 +253,24 @@ class Shell(Generic[In]):
         log.error("flood of dead letters", agent=self.agent, count=self._in_a_row)
         self.progress.flooded = True
         await self._stop.pause(None)
+
+
+def attach(
+    app: AppT, topic: TopicT, shell: Shell[In], steps: Steps[In, Out], batching: Batching
+) -> AgentT[Any]:
+    """Register an agent: one loop, one batch at a time, acknowledged when its effects stand.
+
+    `concurrency` is 1 because more lose messages (faust-streaming #606): what runs at once runs
+    inside a batch.
+    """
+
+    @app.agent(topic, name=shell.agent, concurrency=1)
+    async def agent(stream: StreamT[bytes]) -> None:
+        batches = cast("Any", stream).take_events(batching.posts, within=batching.seconds)
+        async for events in batches:
+            await shell.run(events, steps.step, steps.emit)
+
+    return agent
 
 
 def _post_key(key: bytes | None) -> PostKey | None:

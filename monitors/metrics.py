@@ -20,6 +20,10 @@ REFUSED_POSTS = Counter(
 DUPLICATES = Counter(
     "haechi_records_duplicate_total", "Records of posts that had ended already", ["agent"]
 )
+REPRODUCED = Counter(
+    "haechi_posts_reproduced_total", "Posts produced again since their outcome was overdue"
+)
+KEYWORD_HITS = Counter("haechi_keyword_hits_total", "Keywords of cases found in posts' text")
 POSTPONED = Counter("haechi_posts_postponed_total", "Posts put off to a later try")
 STEP_SECONDS = Histogram(
     "haechi_step_seconds", "One batch's step of an agent", ["agent"], buckets=STAGE_BUCKETS

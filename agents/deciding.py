@@ -1,0 +1,107 @@
+"""Sightings in; takedown tasks open, and their posts end, in one transaction a batch."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.engine import Connection
+
+from agents.ending import count_end
+from agents.steps.deciding import without_matches
+from agents.steps.inspecting import outcome_of
+from alerts.tasks import Opened, record_sighting
+from monitors import inbox, metrics
+from monitors.database import Database
+from streams.clock import Clock
+from streams.schemas import SightingRecord
+from streams.types import Outcome, PostOutcome, Sighting
+
+BASIS_ENDED = "basis_ended"
+"""Reason of a `clear` post that matched a case whose legal basis ended meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    end: PostOutcome
+    opened: Sequence[Opened]
+
+
+class Deciding:
+    """The steps of `decide`.
+
+    Args:
+        agent: its name.
+        database: with the inbox and the tasks.
+        clock: for times.
+        endpoints: how many webhook endpoints there are.
+        console_link: the console's address.
+    """
+
+    def __init__(
+        self, agent: str, *, database: Database, clock: Clock, endpoints: int, console_link: str
+    ) -> None:
+        self._agent = agent
+        self._database = database
+        self._clock = clock
+        self._endpoints = endpoints
+        self._console_link = console_link
+
+    async def step(self, records: Sequence[SightingRecord]) -> Sequence[Sighting]:
+        """Read the sightings, each post once."""
+        sightings = {one.post.key: one for one in (record.to_domain() for record in records)}
+        return list(sightings.values())
+
+    async def emit(self, sightings: Sequence[Sighting]) -> None:
+        """Open the tasks."""
+        with metrics.STAGE_SECONDS.labels("decide").time():
+            await asyncio.to_thread(self._decide, sightings)
+
+    def _decide(self, sightings: Sequence[Sighting]) -> None:
+        with self._database.write() as connection:
+            now = self._clock.now()
+            waiting = inbox.still_open(connection, [one.post.key for one in sightings])
+            decided = [
+                self._record(connection, one, now) for one in sightings if one.post.key in waiting
+            ]
+            inbox.finish(connection, [one.end for one in decided])
+        committed_at = self._clock.now()
+        metrics.DUPLICATES.labels(self._agent).inc(len(sightings) - len(decided))
+        for one in decided:
+            _count(one, committed_at)
+
+    def _record(self, connection: Connection, sighting: Sighting, now: datetime) -> _Decided:
+        opened = record_sighting(
+            connection,
+            sighting,
+            database=self._database,
+            now=now,
+            endpoints=self._endpoints,
+            console_link=self._console_link,
+        )
+        return _Decided(_end(sighting, opened, now), opened)
+
+
+def _end(sighting: Sighting, opened: Sequence[Opened], now: datetime) -> PostOutcome:
+    post = sighting.post
+    outcome, reason = outcome_of(sighting.results if opened else without_matches(sighting.results))
+    return PostOutcome(
+        key=post.key,
+        source=post.source,
+        outcome=outcome,
+        reason=BASIS_ENDED if outcome is Outcome.CLEAR else reason,
+        media=len(post.media),
+        observed_at=post.observed_at,
+        ended_at=now,
+        tasks=tuple(one.task for one in opened),
+    )
+
+
+def _count(decided: _Decided, committed_at: datetime) -> None:
+    count_end(decided.end)
+    for one in decided.opened:
+        if one.new:
+            metrics.TASKS_OPENED.labels(one.severity.value).inc()
+    if decided.opened:
+        waited = (committed_at - decided.end.observed_at).total_seconds()
+        metrics.OBSERVED_TO_TASK.observe(max(0.0, waited))

@@ -1,0 +1,89 @@
+"""From how each medium ended to how its post ended."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from streams.errors import (
+    MediaError,
+    MediaRefusedError,
+    MediaUnavailableError,
+    MediaVanishedError,
+    UndecodableMediaError,
+)
+from streams.types import Decision, Match, MediumResult, Outcome
+
+UNREACHABLE = "host_unreachable"
+"""Reason of a medium whose host did not deliver in any try."""
+
+PARTLY = "partly_"
+"""Stands before the reason where at least one medium of the post was inspected."""
+
+LONGEST_WAIT = timedelta(hours=1)
+"""A host that asks to be left alone for longer is asked again all the same."""
+
+FIRST_TRY_SECONDS = 6.0
+"""What a medium may take in its first try, while others wait for their batch: just over the
+fetcher's 5 s for a connection, so that a dead host is seen by its breaker. Doubles each try."""
+
+WORST_FIRST = (Outcome.SHED, Outcome.VANISHED, Outcome.UNREADABLE, Outcome.REFUSED)
+"""A post is `clear` only where every medium was inspected; else it ends as the first of these."""
+
+_OUTCOMES: tuple[tuple[type[MediaError], Outcome], ...] = (
+    (MediaRefusedError, Outcome.REFUSED),
+    (MediaVanishedError, Outcome.VANISHED),
+    (MediaUnavailableError, Outcome.VANISHED),
+    (UndecodableMediaError, Outcome.UNREADABLE),
+)
+
+
+def failed(index: int, error: MediaError, sha256: str | None = None) -> MediumResult:
+    """Say how a medium ended that could not be inspected."""
+    outcome = next((ends for kind, ends in _OUTCOMES if isinstance(error, kind)), None)
+    reason = UNREACHABLE if isinstance(error, MediaUnavailableError) else error.reason
+    return MediumResult(
+        index=index, outcome=outcome or Outcome.UNREADABLE, reason=reason, sha256=sha256
+    )
+
+
+def inspected(index: int, sha256: str, matches: Sequence[Match]) -> MediumResult:
+    """Say how a medium ended that was compared; matches that nobody shall see are left out."""
+    seen = tuple(match for match in matches if match.decision is not Decision.NONE)
+    outcome = Outcome.SIGHTED if seen else Outcome.CLEAR
+    return MediumResult(index=index, outcome=outcome, sha256=sha256, matches=seen)
+
+
+def outcome_of(results: Sequence[MediumResult]) -> tuple[Outcome, str | None]:
+    """Give a post's outcome and its reason.
+
+    Sighted before shed before vanished before unreadable before refused before clear.
+    The reason is that of the first medium with the outcome, after `PARTLY` where other media of
+    the post were inspected and showed nothing.
+    """
+    outcomes = {result.outcome for result in results}
+    if Outcome.SIGHTED in outcomes:
+        return Outcome.SIGHTED, None
+    for worst in WORST_FIRST:
+        if worst in outcomes:
+            reason = next(result.reason for result in results if result.outcome is worst)
+            partly = PARTLY if Outcome.CLEAR in outcomes else ""
+            return worst, f"{partly}{reason or worst.value}"
+    return Outcome.CLEAR, None
+
+
+def wait_before_retry(
+    tries: int, retry_seconds: float, asked_seconds: float | None = None
+) -> timedelta:
+    """Give the wait after so many tries: doubled with each, or what the host asked for if longer.
+
+    Args:
+        tries: made before this one that failed.
+        retry_seconds: the wait after the first.
+        asked_seconds: the longest `Retry-After` of the post's hosts.
+    """
+    wait = max(retry_seconds * 2**tries, asked_seconds or 0.0)
+    return min(timedelta(seconds=wait), LONGEST_WAIT)
+
+
+def seconds_allowed(tries: int, most: float) -> float:
+    """Give what fetching a medium may take in this try."""
+    return min(most, FIRST_TRY_SECONDS * 2.0**tries)

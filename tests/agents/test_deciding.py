@@ -1,0 +1,101 @@
+"""`agents.deciding`, on both databases."""
+
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from agents.deciding import Deciding
+from monitors import inbox, metrics
+from monitors.database import Database
+from monitors.tables import cases, deliveries, locations, outcomes, tasks
+from streams.schemas import SightingRecord
+from streams.types import MediumResult, Outcome, Sighting
+from tests.agents.pipeline import store
+from tests.alerts.rows import add_case, match_of, sighting_of
+from tests.fakes import FakeClock
+
+
+@pytest.fixture
+def deciding(database: Database, clock: FakeClock) -> Deciding:
+    return Deciding(
+        "decide", database=database, clock=clock, endpoints=1, console_link="https://c.example"
+    )
+
+
+@pytest.fixture
+def sighting(database: Database, clock: FakeClock) -> Sighting:
+    with database.write() as connection:
+        match = match_of(*add_case(connection, clock.now()))
+    found = sighting_of((), (match,), now=clock.now())
+    store(database, found.post)
+    return found
+
+
+async def run(deciding: Deciding, *sightings: Sighting) -> None:
+    records = [SightingRecord.from_domain(one) for one in sightings]
+    await deciding.emit(await deciding.step(records))
+
+
+def counts(database: Database) -> dict[str, int]:
+    with database.read() as connection:
+        return {
+            table.name: connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
+            for table in (tasks, locations, deliveries, outcomes)
+        }
+
+
+async def test_a_sighting_opens_its_task_and_ends_its_post(
+    deciding: Deciding, database: Database, clock: FakeClock, sighting: Sighting
+) -> None:
+    waited = metrics.OBSERVED_TO_TASK._sum.get()
+    late = (clock.now() - sighting.post.observed_at).total_seconds() + 3
+    clock.advance(3)
+    await run(deciding, sighting)
+    assert counts(database) == {"tasks": 1, "locations": 1, "deliveries": 1, "outcomes": 1}
+    with database.read() as connection:
+        [end] = connection.execute(sa.select(outcomes)).all()
+        assert inbox.waiting(connection).posts == 0
+    assert (end.outcome, end.reason) == ("sighted", None)
+    assert metrics.OBSERVED_TO_TASK._sum.get() - waited == pytest.approx(late)
+
+
+async def test_a_sighting_that_is_delivered_again_changes_and_counts_nothing(
+    deciding: Deciding, database: Database, sighting: Sighting
+) -> None:
+    await run(deciding, sighting, sighting)
+    before, ended = counts(database), metrics.ENDED.labels(sighting.post.source, "sighted")
+    value = ended._value.get()
+    await run(deciding, sighting)
+    assert counts(database) == before
+    assert ended._value.get() == value
+
+
+async def test_a_post_whose_case_ended_meanwhile_ends_clear_without_a_task(
+    deciding: Deciding, database: Database, clock: FakeClock, sighting: Sighting
+) -> None:
+    with database.write() as connection:
+        connection.execute(sa.update(cases).values(status="withdrawn", ended_at=clock.now()))
+    await run(deciding, sighting)
+    assert counts(database)["tasks"] == 0
+    with database.read() as connection:
+        [end] = connection.execute(sa.select(outcomes)).all()
+    assert (end.outcome, end.reason) == ("clear", "basis_ended")
+
+
+async def test_what_could_not_be_inspected_is_still_said_when_the_basis_ended(
+    deciding: Deciding, database: Database, clock: FakeClock, sighting: Sighting
+) -> None:
+    with database.write() as connection:
+        connection.execute(sa.update(cases).values(expires_at=clock.now() - timedelta(days=1)))
+    gone = MediumResult(index=0, outcome=Outcome.VANISHED, reason="media_vanished")
+    partly = Sighting(
+        post=sighting.post,
+        results=(gone, *sighting.results[1:]),
+        triaged_at=sighting.triaged_at,
+        inspected_at=sighting.inspected_at,
+    )
+    await run(deciding, partly)
+    with database.read() as connection:
+        [end] = connection.execute(sa.select(outcomes)).all()
+    assert (end.outcome, end.reason) == ("vanished", "partly_media_vanished")

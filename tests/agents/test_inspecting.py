@@ -1,0 +1,329 @@
+"""`agents.inspecting`, with fetcher, recognition and matching as fakes."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from agents.inspecting import Inspecting, Media, Tries
+from gpu_kernels.fingerprint import ImageFingerprint
+from monitors import inbox
+from monitors.database import Database
+from monitors.tables import outcomes
+from streams import topics
+from streams.errors import (
+    EngineError,
+    ForbiddenAddressError,
+    GalleryStaleError,
+    MediaTooLargeError,
+    MediaUnavailableError,
+    MediaVanishedError,
+    StreamError,
+    UndecodableMediaError,
+)
+from streams.media.fetcher import FetchedMedia
+from streams.schemas import InspectionRecord, PostRecord, SightingRecord
+from streams.types import (
+    CaseId,
+    ContentId,
+    Decision,
+    DecodedMedia,
+    Evidence,
+    Frame,
+    Match,
+    MediaItem,
+    MediaKind,
+    Modality,
+    Outcome,
+    Post,
+    Priority,
+    ReferenceId,
+)
+from tests.agents.pipeline import Sent, a_post, store
+from tests.fakes import FakeClock, fingerprint_of
+
+Behaviour = StreamError | Decision | None
+
+
+class World:
+    """Hosts, decoder, engines and gallery: each address behaves as told."""
+
+    def __init__(self) -> None:
+        self.fetched: list[str] = []
+        self.decoded = 0
+        self.at: dict[str, Behaviour] = {}
+        self.hangs: set[str] = set()
+        self._bodies: dict[bytes, str] = {}
+        self.at_once = self.most_at_once = 0
+
+    async def fetch(self, url: str) -> FetchedMedia:
+        self.fetched.append(url)
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            await asyncio.sleep(60 if url in self.hangs else 0.001)
+        finally:
+            self.at_once -= 1
+        behaviour = self.at.get(url)
+        if isinstance(
+            behaviour, MediaUnavailableError | MediaVanishedError | ForbiddenAddressError
+        ):
+            raise behaviour
+        body = url.encode()
+        self._bodies[body] = url
+        return FetchedMedia(
+            body=body,
+            sha256=hashlib.sha256(body).hexdigest(),
+            content_type=None,
+            final_url=url,
+            status=200,
+        )
+
+    async def decode(self, body: bytes) -> DecodedMedia:
+        self.decoded += 1
+        behaviour = self.at.get(self._bodies[body])
+        if isinstance(behaviour, StreamError):
+            raise behaviour
+        frame = Frame(width=len(body), height=1, rgb=body)
+        return DecodedMedia(kind=MediaKind.IMAGE, format="png", frames=(frame,), frame_count=1)
+
+    async def fingerprint_frames(self, media: DecodedMedia) -> list[ImageFingerprint]:
+        self._last = media.frames[0].rgb
+        return [fingerprint_of(int(self._bodies[media.frames[0].rgb].rsplit("/", 1)[1]))]
+
+    def match(self, prints: Sequence[ImageFingerprint]) -> list[Match]:
+        for url, behaviour in self.at.items():
+            own = fingerprint_of(int(url.rsplit("/", 1)[1]))
+            if isinstance(behaviour, Decision) and (own.pdq == prints[0].pdq).all():
+                return [a_match(behaviour)]
+        return []
+
+
+def a_match(decision: Decision) -> Match:
+    return Match(
+        case=CaseId("c"),
+        reference=ReferenceId("r"),
+        content=ContentId("g"),
+        confidence=0.9,
+        decision=decision,
+        evidence=(Evidence(modality=Modality.FRAME, similarity=0.9),),
+    )
+
+
+def url(number: int) -> str:
+    return f"https://h.example/{number}"
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def sent() -> Sent:
+    return Sent()
+
+
+Make = Callable[..., Inspecting]
+
+
+@pytest.fixture
+def make(database: Database, sent: Sent, clock: FakeClock, world: World) -> Make:
+    def build(timeout_seconds: float = 15.0) -> Inspecting:
+        return Inspecting(
+            "inspect_bulk",
+            database=database,
+            media=Media(world.fetch, world, world.match),
+            send=sent,
+            tries=Tries(attempts=3, retry_seconds=20, timeout_seconds=timeout_seconds),
+            clock=clock,
+        )
+
+    return build
+
+
+def a_record(post: Post, clock: FakeClock) -> InspectionRecord:
+    return InspectionRecord(
+        post=PostRecord.from_domain(post), priority=Priority.BULK, triaged_at=clock.now()
+    )
+
+
+async def run(inspecting: Inspecting, clock: FakeClock, *posts: Post) -> None:
+    await inspecting.emit(await inspecting.step([a_record(post, clock) for post in posts]))
+
+
+def post_with(clock: FakeClock, number: int, *media: int) -> Post:
+    return a_post(clock, number, media=tuple(MediaItem(url=url(one)) for one in media))
+
+
+def ends(database: Database) -> dict[str, tuple[str, str | None]]:
+    with database.read() as connection:
+        rows = connection.execute(sa.select(outcomes)).all()
+    return {row.post_key: (row.outcome, row.reason) for row in rows}
+
+
+async def test_posts_without_a_match_end_clear(
+    make: Make, database: Database, clock: FakeClock, sent: Sent
+) -> None:
+    posts = [post_with(clock, 1, 1), post_with(clock, 2, 2, 3)]
+    store(database, *posts)
+    await run(make(), clock, *posts)
+    assert ends(database) == {post.key: ("clear", None) for post in posts}
+    assert sent.records == []
+    with database.read() as connection:
+        assert inbox.waiting(connection).posts == 0
+
+
+@pytest.mark.parametrize("decision", [Decision.ALERT, Decision.REVIEW])
+async def test_a_post_with_a_match_goes_on_and_does_not_end_here(
+    make: Make,
+    database: Database,
+    clock: FakeClock,
+    sent: Sent,
+    world: World,
+    decision: Decision,
+) -> None:
+    post = post_with(clock, 1, 1, 2)
+    world.at[url(2)] = decision
+    store(database, post)
+    await run(make(), clock, post)
+    assert ends(database) == {}
+    [(key, value)] = sent.to(topics.SIGHTINGS)
+    sighting = SightingRecord.from_bytes(value).to_domain()
+    assert (key, sighting.post) == (post.key, post)
+    assert [one.outcome for one in sighting.results] == [Outcome.CLEAR, Outcome.SIGHTED]
+    assert sighting.results[1].matches == (a_match(decision),)
+
+
+async def test_a_match_that_nobody_shall_see_ends_clear(
+    make: Make, database: Database, clock: FakeClock, sent: Sent, world: World
+) -> None:
+    post = post_with(clock, 1, 1)
+    world.at[url(1)] = Decision.NONE
+    store(database, post)
+    await run(make(), clock, post)
+    assert ends(database) == {post.key: ("clear", None)}
+    assert sent.records == []
+
+
+@pytest.mark.parametrize(
+    ("error", "end"),
+    [
+        (MediaVanishedError(), ("vanished", "media_vanished")),
+        (ForbiddenAddressError(), ("refused", "forbidden_address")),
+        (MediaTooLargeError(), ("refused", "media_too_large")),
+        (UndecodableMediaError(), ("unreadable", "undecodable_media")),
+    ],
+)
+async def test_what_cannot_be_inspected_is_a_counted_outcome(
+    make: Make,
+    database: Database,
+    clock: FakeClock,
+    world: World,
+    error: StreamError,
+    end: tuple[str, str],
+) -> None:
+    whole, partly = post_with(clock, 1, 1), post_with(clock, 2, 1, 2)
+    world.at[url(1)] = error
+    store(database, whole, partly)
+    await run(make(), clock, whole, partly)
+    assert ends(database) == {whole.key: end, partly.key: (end[0], f"partly_{end[1]}")}
+
+
+async def test_an_undelivered_medium_is_tried_again_later_and_not_for_ever(
+    make: Make, database: Database, clock: FakeClock, world: World
+) -> None:
+    post = post_with(clock, 1, 1)
+    world.at[url(1)] = MediaUnavailableError("503")
+    store(database, post)
+    inspecting = make()
+    for wait in (20, 40):
+        await run(inspecting, clock, post)
+        assert ends(database) == {}
+        with database.read() as connection:
+            soon = clock.now() + timedelta(seconds=wait - 1)
+            assert inbox.take_due(connection, soon, limit=9) == []
+        clock.advance(wait)
+        with database.write() as connection:
+            [due] = inbox.take_due(connection, clock.now(), limit=9)
+            inbox.mark_produced(connection, [due.key], clock.now())
+    await run(inspecting, clock, post)
+    assert ends(database) == {post.key: ("vanished", "host_unreachable")}
+
+
+async def test_a_host_that_asks_for_time_gets_it(
+    make: Make, database: Database, clock: FakeClock, world: World
+) -> None:
+    post = post_with(clock, 1, 1)
+    world.at[url(1)] = MediaUnavailableError("429", retry_after_seconds=90)
+    store(database, post)
+    await run(make(), clock, post)
+    with database.read() as connection:
+        assert not inbox.take_due(connection, clock.now() + timedelta(seconds=89), limit=9)
+        assert inbox.take_due(connection, clock.now() + timedelta(seconds=90), limit=9)
+
+
+async def test_a_match_does_not_wait_for_another_mediums_host(
+    make: Make, database: Database, clock: FakeClock, world: World, sent: Sent
+) -> None:
+    post = post_with(clock, 1, 1, 2)
+    world.at[url(1)], world.at[url(2)] = MediaUnavailableError(), Decision.ALERT
+    store(database, post)
+    await run(make(), clock, post)
+    [(_, value)] = sent.to(topics.SIGHTINGS)
+    results = SightingRecord.from_bytes(value).to_domain().results
+    assert [one.outcome for one in results] == [Outcome.VANISHED, Outcome.SIGHTED]
+
+
+async def test_a_slow_host_does_not_hold_up_its_batch(
+    make: Make, database: Database, clock: FakeClock, world: World
+) -> None:
+    slow, quick = post_with(clock, 1, 1), post_with(clock, 2, 2)
+    world.hangs.add(url(1))
+    store(database, slow, quick)
+    async with asyncio.timeout(5):
+        await run(make(timeout_seconds=0.2), clock, slow, quick)
+    assert ends(database) == {quick.key: ("clear", None)}
+
+
+async def test_the_media_of_a_batch_are_fetched_at_once_but_not_all(
+    make: Make, database: Database, clock: FakeClock, world: World
+) -> None:
+    posts = [post_with(clock, n, *range(10 * n, 10 * n + 10)) for n in range(5)]
+    store(database, *posts)
+    await run(make(), clock, *posts)
+    assert len(world.fetched) == 50
+    assert 8 < world.most_at_once <= 24
+
+
+async def test_the_same_bytes_are_decoded_once(
+    make: Make, database: Database, clock: FakeClock, world: World
+) -> None:
+    inspecting = make()
+    for number in (1, 2, 3):
+        post = post_with(clock, number, 7)
+        store(database, post)
+        await run(inspecting, clock, post)
+    assert (len(world.fetched), world.decoded) == (3, 1)
+
+
+@pytest.mark.parametrize("error", [EngineError("gone"), GalleryStaleError("old")])
+async def test_what_will_pass_is_raised_for_the_shell_to_retry_and_ends_nothing(
+    make: Make, database: Database, clock: FakeClock, world: World, error: StreamError
+) -> None:
+    good, bad = post_with(clock, 1, 1), post_with(clock, 2, 2)
+    world.at[url(2)] = error
+    store(database, good, bad)
+    with pytest.raises(type(error)):
+        await run(make(), clock, good, bad)
+    assert ends(database) == {}
+
+
+async def test_a_post_that_ended_meanwhile_is_not_fetched(
+    make: Make, clock: FakeClock, world: World
+) -> None:
+    await run(make(), clock, post_with(clock, 1, 1))
+    assert world.fetched == []
