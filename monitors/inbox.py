@@ -21,6 +21,9 @@ from streams.schemas import MAX_POST_BYTES, PostRecord, explain
 from streams.sources.source import Accepted
 from streams.types import Outcome, Post, PostKey, PostOutcome
 
+ENVELOPE_BYTES = 1024
+"""What a `PostRecord` holds besides the post that a source handed in: its name and a time."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
@@ -67,14 +70,14 @@ def payload_of(post: Post) -> bytes:
     """Write a post as the inbox keeps it and `haechi.posts.v1` carries it.
 
     Raises:
-        OversizedMessageError: more than `MAX_POST_BYTES`.
+        OversizedMessageError: more than `MAX_POST_BYTES`, the envelope apart.
         InvalidMessageError: the post breaks the canonical schema.
     """
     try:
         payload = PostRecord.from_domain(post).to_bytes()
     except ValidationError as error:
         raise InvalidMessageError(explain(error)) from None
-    if len(payload) > MAX_POST_BYTES:
+    if len(payload) > MAX_POST_BYTES + ENVELOPE_BYTES:
         raise OversizedMessageError(f"{len(payload)} bytes")
     return payload
 
@@ -197,12 +200,17 @@ def waiting(connection: Connection) -> Waiting:
     return Waiting(posts=row.posts, oldest_at=row.at)
 
 
-def overdue(connection: Connection, produced_before: datetime) -> list[PostKey]:
-    """Give the posts that the pipeline was handed so long ago; at most 1,000 of them."""
+def overdue(connection: Connection, now: datetime, seconds: float) -> list[PostKey]:
+    """Give posts that were observed so long ago, and handed over, but have not ended.
+
+    At most 1,000 of them. Those that were put off are left out: they wait for their hosts.
+    """
+    before = now - timedelta(seconds=seconds)
     query = (
         sa.select(inbox.c.post_key)
-        .where(inbox.c.produced_at <= produced_before)
-        .order_by(inbox.c.produced_at)
+        .where(inbox.c.produced_at.is_not(None), inbox.c.observed_at <= before)
+        .where(inbox.c.attempts == 0)
+        .order_by(inbox.c.observed_at)
         .limit(1000)
     )
     return [PostKey(key) for key in connection.scalars(query)]

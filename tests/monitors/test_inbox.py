@@ -103,8 +103,20 @@ def test_a_produced_row_is_due_again_only_when_it_grew_old(
     assert inbox.take_due(connection, clock.now(), limit=9, older_than=before) == []
     [due] = inbox.take_due(connection, clock.now(), limit=9, older_than=produced_at)
     assert due.key == key
-    assert inbox.overdue(connection, produced_at) == [key]
-    assert inbox.overdue(connection, before) == []
+
+
+def test_a_post_that_was_handed_over_and_does_not_end_is_overdue(
+    connection: Connection, clock: FakeClock
+) -> None:
+    inbox.add(connection, [an_arrival(clock)])
+    clock.advance(120)
+    assert inbox.overdue(connection, clock.now(), 120) == []
+    [key] = produce(connection, clock)
+    assert inbox.overdue(connection, clock.now(), 120) == [key]
+    assert inbox.overdue(connection, clock.now(), 121) == []
+    inbox.postpone(connection, key, clock.now())
+    produce(connection, clock)
+    assert inbox.overdue(connection, clock.now(), 120) == []
 
 
 def test_a_post_put_off_waits_for_its_time_and_counts_its_tries(
