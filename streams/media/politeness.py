@@ -153,12 +153,9 @@ class RedisPoliteness:
     async def _acquire(self, slots: str, start: str, token: str) -> bool:
         """Wait for a slot; False where Redis does not answer."""
         while self._clock.monotonic() >= self._absent_until:
+            question = self._redis.eval(ACQUIRE, 2, slots, start, token, *self._arguments)
             try:
-                async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
-                    wait_ms = await cast(
-                        "Awaitable[int]",
-                        self._redis.eval(ACQUIRE, 2, slots, start, token, *self._arguments),
-                    )
+                wait_ms = await _ask(cast("Awaitable[int]", question))
             except (RedisError, OSError, TimeoutError):
                 self._absent_until = self._clock.monotonic() + REDIS_PAUSE_SECONDS
                 return False
@@ -172,5 +169,20 @@ class RedisPoliteness:
         if self._clock.monotonic() < self._absent_until:
             return
         with suppress(RedisError, OSError, TimeoutError):
-            async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
-                await self._redis.zrem(slots, token)
+            await _ask(self._redis.zrem(slots, token))
+
+
+async def _ask(question: Awaitable[int]) -> int:
+    """Await Redis, but not for long, and not past a cancellation.
+
+    redis-py 8.1 on Python 3.11 swallows a cancellation that meets its answer (seen in 7 of 400
+    tries): the task must end all the same.
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
+    try:
+        async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
+            return await question
+    finally:
+        if task and task.cancelling() > before:
+            raise asyncio.CancelledError

@@ -37,7 +37,7 @@ MAX_CONNECTIONS = 100
 MAX_IDLE_CONNECTIONS = 20
 IDLE_CONNECTION_SECONDS = 10.0
 
-RESOLVER_THREADS = 8
+RESOLVER_THREADS = 32
 """Threads of our own: names that hang must not stop the process's other threaded work."""
 
 

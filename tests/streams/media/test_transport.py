@@ -117,7 +117,7 @@ class Connections(httpcore.AsyncNetworkBackend):
         self.tried: list[tuple[str, int]] = []
 
     async def connect_tcp(
-        self, host: str, port: int, *args: object, **kwargs: object
+        self, host: str, port: int, *_: object, **__: object
     ) -> httpcore.AsyncNetworkStream:
         self.tried.append((host, port))
         raise httpcore.ConnectError("the test connects nowhere")
