@@ -14,6 +14,7 @@ class FaissIndex:
     """
 
     def __init__(self, dimensions: int) -> None:
+        faiss.omp_set_num_threads(1)  # threads that wait for busy cores spin: slower by far
         self._index = faiss.IndexFlatIP(dimensions)
 
     def __len__(self) -> int:

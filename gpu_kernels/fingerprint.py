@@ -58,9 +58,10 @@ class ImageFingerprint:
     pdq_quality: NDArray[np.uint8]
     detail: float
 
-    def comparable(self) -> slice:
-        """Return the rows of `embeddings` that may be compared: not those of a flat picture."""
-        return slice(0 if self.detail >= MIN_DETAIL else 1, None)
+    def comparable(self) -> NDArray[np.intp]:
+        """Return the rows of `embeddings` that may be compared: a flat picture's parts only."""
+        is_part = (self.boxes != np.array(WHOLE, np.float32)).any(axis=1)
+        return np.flatnonzero(is_part | (self.detail >= MIN_DETAIL))
 
 
 def fingerprint_query(image: Picture, engine: Engine) -> ImageFingerprint:

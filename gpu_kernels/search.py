@@ -1,0 +1,205 @@
+"""The references' fingerprints, searchable: a picture in, its best candidates out."""
+
+import threading
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpu_kernels.fingerprint import ImageFingerprint
+from gpu_kernels.hamming import hamming
+from gpu_kernels.index import DEFAULT_INDEX, Index, Vectors, load_index
+
+MIN_PDQ_QUALITY = 50
+"""Hashes of lower quality are not compared (ThreatExchange's floor)."""
+
+NEAR_PDQ_DISTANCE = 31
+"""Bits within which a hash alone makes a candidate (ThreatExchange's advice)."""
+
+_ROWS_FOR_EACH = 16
+"""Neighbours fetched for each candidate wanted: a reference has about twelve views."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A reference that a picture may show.
+
+    Args:
+        ordinal: as it was added.
+        similarity: the highest cosine of any of the picture's views with any of the reference's.
+        pdq_distance: the fewest differing bits over views and orientations; None where either
+            side has no hash of sufficient quality.
+        query_box: the view that is most similar: x0, y0, x1, y1 in 0..1.
+    """
+
+    ordinal: int
+    similarity: float
+    pdq_distance: int | None
+    query_box: tuple[float, float, float, float]
+
+
+class _Hashes:
+    """All hashes of sufficient quality, and the ordinal of each addition."""
+
+    def __init__(self) -> None:
+        self._parts: list[NDArray[np.uint8]] = []
+        self._starts: list[int] = []
+        self._ordinals: list[int] = []
+        self._count = 0
+
+    def add(self, ordinal: int, fingerprint: ImageFingerprint) -> None:
+        good = fingerprint.pdq[fingerprint.pdq_quality >= MIN_PDQ_QUALITY]
+        if len(good):
+            self._parts.append(good)
+            self._starts.append(self._count)
+            self._ordinals.append(ordinal)
+            self._count += len(good)
+
+    def distances(self, queries: NDArray[np.uint8]) -> dict[int, int]:
+        """Give each ordinal's least distance to any of the queries."""
+        if not self._parts or not len(queries):
+            return {}
+        if len(self._parts) > 1:  # join what was added since the last time
+            self._parts = [np.concatenate(self._parts)]
+        bits = np.minimum.reduceat(hamming(queries, self._parts[0]).min(axis=0), self._starts)
+        least: dict[int, int] = {}
+        for ordinal, distance in zip(self._ordinals, bits.tolist(), strict=True):
+            least[ordinal] = min(distance, least.get(ordinal, distance))
+        return least
+
+
+class FrameGallery:
+    """Reference fingerprints of one vector space, by an integer that the owner chooses.
+
+    Any thread may call anything at any time.
+
+    Args:
+        index: a key of `gpu_kernels.index.INDEXES`.
+    """
+
+    def __init__(self, index: str = DEFAULT_INDEX) -> None:
+        self._index_name = index
+        self._lock = threading.Lock()
+        self._index: Index | None = None
+        self._row_ordinals: list[int] = []
+        self._hashes = _Hashes()
+        self._kept: dict[int, list[ImageFingerprint]] = {}
+
+    def __len__(self) -> int:
+        """Count the ordinals."""
+        return len(self._kept)
+
+    @property
+    def space(self) -> str | None:
+        """The vector space of all of them; None while there is none."""
+        return next((prints[0].space for prints in self._kept.values()), None)
+
+    def add(self, ordinal: int, fingerprint: ImageFingerprint) -> None:
+        """Append a reference's fingerprint; several may share an ordinal.
+
+        Raises:
+            ValueError: it lives in another vector space.
+        """
+        with self._lock:
+            self._check(fingerprint)
+            rows = fingerprint.embeddings[fingerprint.comparable()]
+            if self._index is None:
+                self._index = load_index(self._index_name, fingerprint.embeddings.shape[1])
+            self._index.add(rows)
+            self._row_ordinals.extend([ordinal] * len(rows))
+            self._hashes.add(ordinal, fingerprint)
+            self._kept.setdefault(ordinal, []).append(fingerprint)
+
+    def without(self, ordinals: Collection[int]) -> "FrameGallery":
+        """Build a gallery that lacks some; this one stays as it is."""
+        with self._lock:
+            kept = {one: list(prints) for one, prints in self._kept.items() if one not in ordinals}
+        rest = FrameGallery(self._index_name)
+        for ordinal, prints in kept.items():
+            for fingerprint in prints:
+                rest.add(ordinal, fingerprint)
+        return rest
+
+    def search(
+        self, query: ImageFingerprint, limit: int, *, below: int | None = None
+    ) -> list[Candidate]:
+        """Find the references most like a picture, most similar first, each ordinal once.
+
+        A reference whose hash is near is found whatever the embeddings say.
+
+        Args:
+            query: of `fingerprint_query`.
+            limit: how many at most.
+            below: leave out this ordinal and all above.
+
+        Raises:
+            ValueError: it lives in another vector space.
+        """
+        rows = query.comparable()
+        with self._lock:
+            if self._index is None or not len(rows):
+                return []
+            self._check(query)
+            best = self._by_embedding(query.embeddings[rows], limit, below)
+            distances = self._hashes.distances(_good_hashes(query, rows))
+            for ordinal, bits in distances.items():
+                wanted = below is None or ordinal < below
+                if bits <= NEAR_PDQ_DISTANCE and wanted and ordinal not in best:
+                    best[ordinal] = self._compare(query.embeddings[rows], ordinal)
+        found = [
+            Candidate(
+                ordinal=ordinal,
+                similarity=similarity,
+                pdq_distance=distances.get(ordinal),
+                query_box=_as_box(query, int(rows[row])),
+            )
+            for ordinal, (similarity, row) in best.items()
+        ]
+        return sorted(found, key=_nearest_first)[:limit]
+
+    def _check(self, fingerprint: ImageFingerprint) -> None:
+        if self.space not in {None, fingerprint.space}:
+            raise ValueError(f"space {fingerprint.space} in a gallery of {self.space}")
+
+    def _by_embedding(
+        self, queries: Vectors, limit: int, below: int | None
+    ) -> dict[int, tuple[float, int]]:
+        """Give each near ordinal's highest cosine and the query's row that has it."""
+        index, count = self._index, limit * _ROWS_FOR_EACH
+        if index is None:
+            return {}
+        while True:
+            similarities, ids = index.search(queries, count)
+            best: dict[int, tuple[float, int]] = {}
+            width = ids.shape[1]
+            for n, (cosine, i) in enumerate(zip(similarities.flat, ids.flat, strict=True)):
+                ordinal = self._row_ordinals[i]
+                is_best = ordinal not in best or cosine > best[ordinal][0]
+                if is_best and (below is None or ordinal < below):
+                    best[ordinal] = (float(cosine), n // width)
+            if len(best) >= limit or count >= len(index):
+                return best
+            count *= 4  # few references with many views, or many that are left out
+
+    def _compare(self, queries: Vectors, ordinal: int) -> tuple[float, int]:
+        """Give one ordinal's highest cosine and the query's row that has it."""
+        rows = [one.embeddings[one.comparable()] for one in self._kept[ordinal]]
+        cosines = (queries @ np.concatenate(rows).T).max(axis=1, initial=-1.0)
+        return float(cosines.max()), int(cosines.argmax())
+
+
+def _good_hashes(query: ImageFingerprint, rows: NDArray[np.intp]) -> NDArray[np.uint8]:
+    """Return a query's hashes that may be compared; it has one for each view."""
+    usable = np.isin(np.arange(len(query.pdq)), rows) & (query.pdq_quality >= MIN_PDQ_QUALITY)
+    return query.pdq[usable]
+
+
+def _nearest_first(candidate: Candidate) -> tuple[bool, float, int]:
+    distance = 256 if candidate.pdq_distance is None else candidate.pdq_distance
+    return (distance > NEAR_PDQ_DISTANCE, -candidate.similarity, distance)
+
+
+def _as_box(query: ImageFingerprint, row: int) -> tuple[float, float, float, float]:
+    x0, y0, x1, y1 = (float(value) for value in query.boxes[row])
+    return (x0, y0, x1, y1)

@@ -1,0 +1,166 @@
+"""`gpu_kernels.search`."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from gpu_kernels.fingerprint import ImageFingerprint
+from gpu_kernels.hamming import hamming
+from gpu_kernels.index import INDEXES
+from gpu_kernels.search import FrameGallery
+
+SPACE = "toy/1/numpy/f32"
+
+
+def unit(rows: NDArray[np.floating]) -> NDArray[np.float32]:
+    result: NDArray[np.float32] = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype("f4")
+    return result
+
+
+def a_print(
+    seed: int,
+    *,
+    views: int = 3,
+    detail: float = 5.0,
+    space: str = SPACE,
+    near: NDArray[np.float32] | None = None,
+    pdq: NDArray[np.uint8] | None = None,
+    quality: int = 100,
+) -> ImageFingerprint:
+    """Random directions and hashes; `near` makes the last view point almost there."""
+    random = np.random.default_rng(seed)
+    embeddings = random.standard_normal((views, 16))
+    if near is not None:
+        embeddings[-1] = near + 0.05 * random.standard_normal(16)
+    hashes = random.integers(0, 256, (views, 32), np.uint8) if pdq is None else pdq
+    boxes = np.array([[0, 0, 1, 1], *[[0.1 * i, 0, 1, 1] for i in range(1, views)]], np.float32)
+    return ImageFingerprint(
+        width=10,
+        height=10,
+        space=space,
+        boxes=boxes,
+        embeddings=unit(embeddings),
+        pdq=hashes,
+        pdq_quality=np.full(len(hashes), quality, np.uint8),
+        detail=detail,
+    )
+
+
+@pytest.fixture(params=sorted(INDEXES))
+def gallery(request: pytest.FixtureRequest) -> FrameGallery:
+    gallery = FrameGallery(request.param)
+    for ordinal in range(20):
+        gallery.add(ordinal, a_print(ordinal))
+    return gallery
+
+
+def test_the_most_similar_reference_comes_first_with_the_view_that_shows_it(
+    gallery: FrameGallery,
+) -> None:
+    query = a_print(99, near=a_print(7).embeddings[1])
+    best = gallery.search(query, 5)[0]
+    assert best.ordinal == 7
+    assert best.similarity > 0.9
+    assert best.query_box == pytest.approx((0.2, 0, 1, 1))
+
+
+@given(seed=st.integers(0, 10**6), limit=st.integers(1, 25), below=st.integers(0, 21))
+def test_it_equals_comparing_everything_with_everything(seed: int, limit: int, below: int) -> None:
+    references = [a_print(n, views=1 + n % 4) for n in range(20)]
+    gallery, query = FrameGallery("exact"), a_print(seed + 1000)
+    for ordinal, reference in enumerate(references):
+        gallery.add(ordinal, reference)
+    expected = sorted(
+        (
+            (-float((query.embeddings @ one.embeddings.T).max()), ordinal)
+            for ordinal, one in enumerate(references[:below])
+        ),
+    )
+    found = gallery.search(query, limit, below=below)
+    assert [one.ordinal for one in found] == [ordinal for _, ordinal in expected[:limit]]
+    for one in found:
+        least = hamming(query.pdq, references[one.ordinal].pdq).min()
+        assert one.pdq_distance == least
+
+
+def test_a_near_hash_is_found_whatever_the_embedding_says(gallery: FrameGallery) -> None:
+    hashes = a_print(13).pdq.copy()
+    hashes[0, 0] ^= 0b111
+    found = gallery.search(a_print(500, pdq=hashes), 3)
+    assert found[0].ordinal == 13
+    assert found[0].pdq_distance == 0
+    assert found[0].similarity == pytest.approx(
+        float((a_print(500).embeddings @ a_print(13).embeddings.T).max()), abs=1e-5
+    )
+
+
+def test_hashes_of_low_quality_are_not_compared(gallery: FrameGallery) -> None:
+    query = a_print(500, pdq=a_print(13).pdq, quality=49)
+    assert {one.pdq_distance for one in gallery.search(query, 3)} == {None}
+
+
+def test_a_flat_picture_matches_nothing_even_itself(gallery: FrameGallery) -> None:
+    flat = a_print(3, views=1, detail=0.2)
+    assert gallery.search(flat, 5) == []
+
+
+def test_a_flat_page_is_still_searched_by_its_parts(gallery: FrameGallery) -> None:
+    page = a_print(99, detail=0.2, near=a_print(7).embeddings[1])
+    assert gallery.search(page, 1)[0].ordinal == 7
+    assert gallery.search(a_print(3, detail=0.2), 1)[0].query_box != (0, 0, 1, 1)
+
+
+def test_several_fingerprints_may_share_an_ordinal() -> None:
+    gallery = FrameGallery()
+    gallery.add(4, a_print(1))
+    gallery.add(4, a_print(2))
+    gallery.add(5, a_print(3))
+    assert len(gallery) == 2
+    found = gallery.search(a_print(2), 5)
+    assert [one.ordinal for one in found] == [4, 5]
+    assert found[0].pdq_distance == 0
+
+
+def test_an_empty_gallery_finds_nothing() -> None:
+    gallery = FrameGallery()
+    assert gallery.space is None
+    assert gallery.search(a_print(1), 5) == []
+
+
+def test_without_leaves_the_original_as_it_is(gallery: FrameGallery) -> None:
+    rest = gallery.without({7})
+    assert (len(gallery), len(rest)) == (20, 19)
+    assert gallery.search(a_print(7), 1)[0].ordinal == 7
+    assert 7 not in {one.ordinal for one in rest.search(a_print(7), 20)}
+
+
+def test_another_vector_space_is_refused(gallery: FrameGallery) -> None:
+    stranger = a_print(1, space="toy/2/numpy/f32")
+    with pytest.raises(ValueError, match="in a gallery of"):
+        gallery.add(9, stranger)
+    with pytest.raises(ValueError, match="in a gallery of"):
+        gallery.search(stranger, 1)
+
+
+def test_additions_and_searches_of_two_threads_do_not_disturb_each_other() -> None:
+    gallery, stop = FrameGallery(), threading.Event()
+    gallery.add(0, a_print(0))
+
+    def search() -> int:
+        count = 0
+        while not stop.is_set():
+            assert gallery.search(a_print(0), 3)[0].ordinal == 0
+            count += 1
+        return count
+
+    with ThreadPoolExecutor(1) as pool:
+        searching = pool.submit(search)
+        for ordinal in range(1, 300):
+            gallery.add(ordinal, a_print(ordinal))
+        stop.set()
+        assert searching.result() > 0
