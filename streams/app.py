@@ -79,10 +79,11 @@ class PipelineApp(faust.App):
 
 def build_app(settings: Settings) -> PipelineApp:
     """Return an app that agents can be attached to. Nothing is connected yet."""
-    timings = EMBEDDED_TIMINGS if settings.broker_url is None else KAFKA_TIMINGS
+    url = settings.broker_url or EMBEDDED_URL
+    timings = EMBEDDED_TIMINGS if url.startswith("kafka://127.0.0.1:") else KAFKA_TIMINGS
     return PipelineApp(
         settings.consumer_group,
-        broker=settings.broker_url or EMBEDDED_URL,
+        broker=url,
         store="memory://",
         datadir=settings.run_dir / "faust",
         web_enabled=False,
