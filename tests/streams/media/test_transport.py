@@ -1,12 +1,20 @@
 """`streams.media.transport`: the list of research/ops.md 5c, each refused before a connection."""
 
+import asyncio
 import socket
+import ssl
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpcore
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from streams.errors import ConfigurationError, ForbiddenAddressError, MediaUnavailableError
 from streams.media.fetcher import GuardedFetcher
@@ -285,3 +293,68 @@ async def test_the_system_resolver_answers_numbers_without_a_name_server() -> No
     assert await resolver("0x7f.1", 80) == ["127.0.0.1"]
     assert await resolver("::1", 80) == ["::1"]
     resolver.close()
+
+
+def certificate(name: str, folder: Path) -> tuple[Path, Path]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem, secret = folder / "certificate.pem", folder / "key.pem"
+    pem.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    secret.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return pem, secret
+
+
+@pytest.mark.parametrize(
+    ("name", "trusted", "arrives"),
+    [("host.example", True, True), ("host.example", False, False), ("other.example", True, False)],
+    ids=["right name", "unknown signer", "wrong name"],
+)
+async def test_tls_is_verified_against_the_name_though_the_address_is_connected_to(
+    name: str, trusted: bool, arrives: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pem, secret = certificate(name, tmp_path)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+        await writer.drain()
+        writer.close()
+
+    async def resolve(host: str, port: int) -> Sequence[str]:
+        return ["127.0.0.1"]
+
+    served = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    served.load_cert_chain(pem, secret)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=served)
+    origin = f"https://host.example:{server.sockets[0].getsockname()[1]}"
+    if trusted:
+        trust = ssl.create_default_context(cafile=pem)
+        monkeypatch.setattr(httpx, "create_ssl_context", lambda **_: trust)
+    transport = GuardedTransport(frozenset({origin}), resolve=resolve)
+    fetcher = GuardedFetcher("haechi-test", LocalPoliteness(), transport=transport)
+    async with server:
+        if arrives:
+            assert (await fetcher.fetch(f"{origin}/a")).body == b"ok"
+        else:
+            with pytest.raises(MediaUnavailableError) as raised:
+                await fetcher.fetch(f"{origin}/a")
+            assert "example" not in "".join(traceback.format_exception(raised.value))
+        await fetcher.close()
