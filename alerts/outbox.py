@@ -184,6 +184,29 @@ def replay(connection: Connection, now: datetime, *, message_id: str | None = No
     return int(connection.execute(statement.values(revived)).rowcount)
 
 
+def list_deliveries(connection: Connection, status: str, *, limit: int) -> list[dict[str, Any]]:
+    """List deliveries of one status, the newest events first."""
+    query = (
+        sa.select(
+            deliveries.c.outbox_id.label("event_id"),
+            outbox.c.event,
+            outbox.c.task_id.label("task"),
+            deliveries.c.endpoint,
+            deliveries.c.status,
+            deliveries.c.attempts,
+            deliveries.c.last_reason.label("reason"),
+            outbox.c.created_at,
+            deliveries.c.next_attempt_at,
+            deliveries.c.delivered_at,
+        )
+        .join(outbox, outbox.c.id == deliveries.c.outbox_id)
+        .where(deliveries.c.status == status)
+        .order_by(outbox.c.created_at.desc(), deliveries.c.outbox_id, deliveries.c.endpoint)
+        .limit(limit)
+    )
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
 def next_attempt(message_id: str, attempts: int, now: datetime) -> datetime | None:
     """Tell when to try again after so many failed attempts; None: never.
 

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from alerts.severity import Severity
 from alerts.tasks import TaskStatus
-from monitors.tables import deliveries, locations, tasks
+from monitors.tables import deliveries, locations, outbox, tasks
 from streams.types import CaseId, ContentId, Decision, TaskId
 
 
@@ -125,6 +125,15 @@ def read_locations(
     return tuple(_location(row) for row in connection.execute(query))
 
 
+def notified_at(connection: Connection, task: str) -> datetime | None:
+    """Tell when the first webhook about a task reached anybody; None: not yet."""
+    first = sa.select(sa.func.min(deliveries.c.delivered_at)).join(
+        outbox, outbox.c.id == deliveries.c.outbox_id
+    )
+    found: datetime | None = connection.scalar(first.where(outbox.c.task_id == task))
+    return found
+
+
 def tasks_by_status(connection: Connection) -> dict[str, int]:
     """Count tasks; every status stands in it."""
     return {status.value: 0 for status in TaskStatus} | _counted(connection, tasks.c.status)
@@ -137,7 +146,7 @@ def deliveries_by_status(connection: Connection) -> dict[str, int]:
 
 def _counted(connection: Connection, column: sa.Column[Any]) -> dict[str, int]:
     query = sa.select(column, sa.func.count()).group_by(column)
-    return {str(name): int(count) for name, count in connection.execute(query).tuples()}
+    return {str(row[0]): int(row[1]) for row in connection.execute(query)}
 
 
 def _conditions(wanted: TaskFilter) -> list[sa.ColumnElement[bool]]:
