@@ -66,7 +66,11 @@ class Eyes:
             ),
             clock=self._clock,
         )
-        recognition = Recognition.from_settings(settings, on_batch=self._count)
+        recognition = Recognition.from_settings(
+            settings,
+            on_batch=self._count,
+            on_death=metrics.CHILD_DEATHS.labels("engine").inc,
+        )
         await recognition.start()
         self._recognition = recognition
         self._keeper = GalleryKeeper(

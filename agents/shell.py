@@ -20,7 +20,7 @@ from faust.types import AgentT, AppT, EventT, StreamT, TopicT
 from monitors import metrics
 from monitors.dead_letters import DeadLetter
 from monitors.health import Progress
-from streams.errors import InvalidMessageError, StreamError, TransientError
+from streams.errors import ConfigurationError, InvalidMessageError, StreamError, TransientError
 from streams.types import PostKey
 
 log = structlog.get_logger()
@@ -160,8 +160,9 @@ class Shell(Generic[In]):
         """Run one batch to its end: when this returns, every effect is durable.
 
         Both callables must bear repetition. A `TransientError` is retried for ever, which is the
-        back-pressure. A message that can never be processed is set aside; so is one that raised
-        anything else twice while it was alone.
+        back-pressure; so is a `ConfigurationError`, such as a model's file that went missing. A
+        message that can never be processed is set aside; so is one that raised anything else twice
+        while it was alone.
 
         Args:
             events: with raw bytes.
@@ -226,7 +227,7 @@ class Shell(Generic[In]):
         while True:
             try:
                 return await call()
-            except TransientError as error:
+            except (TransientError, ConfigurationError) as error:  # neither is the message's fault
                 metrics.RETRIES.labels(self.agent, error.reason).inc()
                 log.warning("retry", agent=self.agent, reason=error.reason, seconds=pause)
             await self._stop.pause(pause)

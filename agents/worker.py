@@ -162,10 +162,10 @@ class Pipeline:
         settings = self.settings
         await self._serving.start()
         (await asyncio.to_thread(open_database, settings)).close()
+        await self._eyes.open()  # first: what is missing here is said at once
         url = settings.broker_url or EMBEDDED_URL
         await wait_for_broker(url, BROKER_WAIT_SECONDS)
         await create_topics(url, settings.partitions)
-        await self._eyes.open()
         every = settings.gallery_poll_seconds
         self.app.add_future(repeat(self._eyes.refresh, every, what="gallery"))
         self.app.add_future(repeat(self._watchdog.look, LOOK_SECONDS, what="watchdog"))

@@ -55,9 +55,10 @@ class EnginePool:
         children: how many processes.
         on_batch: see `OnBatch`.
         item_seconds: after which a child is taken for hung.
+        on_death: told of each child that has to be replaced.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - two of them are told what happens
         self,
         engine_name: str,
         model_path: Path,
@@ -66,7 +67,9 @@ class EnginePool:
         *,
         on_batch: OnBatch = lambda _seconds, _images: None,
         item_seconds: float = _ITEM_SECONDS,
+        on_death: Callable[[], None] = lambda: None,
     ) -> None:
+        self._on_death = on_death
         self._children = [
             _Child(engine_name, model_path.resolve(), model, item_seconds) for _ in range(children)
         ]
@@ -112,11 +115,14 @@ class EnginePool:
         for _ in range(_ATTEMPTS):
             child = await self._idle.get()
             try:
+                if child.has_died:
+                    self._on_death()
                 await child.ensure_ready()
-                with contextlib.suppress(_DiedError):
-                    fingerprint, seconds = await child.ask(image, reference=reference)
-                    self._on_batch(seconds, len(fingerprint.embeddings))
-                    return fingerprint
+                fingerprint, seconds = await child.ask(image, reference=reference)
+                self._on_batch(seconds, len(fingerprint.embeddings))
+                return fingerprint
+            except _DiedError:
+                self._on_death()
             finally:
                 self._idle.put_nowait(child)
         raise PoisonedInputError(f"a picture killed {_ATTEMPTS} engine children")
@@ -153,6 +159,11 @@ class _Child:
     @property
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
+
+    @property
+    def has_died(self) -> bool:
+        """Whether it ended by itself, between two pictures."""
+        return self._process is not None and self._process.poll() is not None
 
     async def ensure_ready(self) -> None:
         """Start it unless it runs, and wait for its hello."""

@@ -1,6 +1,7 @@
 """Bytes to fingerprints: the sandboxed decoder and the engine children, wired from the settings."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol, Self
 
 import numpy as np
@@ -87,6 +88,7 @@ class Recognition:
         engine_children: int | None = None,
         decoder_children: int | None = None,
         on_batch: OnBatch | None = None,
+        on_death: Callable[[], None] = lambda: None,
     ) -> Self:
         """Wire what the settings name.
 
@@ -95,6 +97,7 @@ class Recognition:
             engine_children: instead of the settings' number.
             decoder_children: likewise.
             on_batch: told each child's working time.
+            on_death: told of each engine child that has to be replaced.
 
         Raises:
             ModelError: the model's file is missing or altered; the message says the way out.
@@ -109,6 +112,7 @@ class Recognition:
             located.model,
             engine_children or settings.engine_children,
             on_batch=on_batch or _ignore,
+            on_death=on_death,
         )
         return cls(SandboxedDecoder(decoder_children or settings.decoder_children), pool)
 

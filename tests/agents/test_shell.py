@@ -11,7 +11,12 @@ from agents import shell as shell_module
 from agents.shell import Shell, Stop
 from monitors.dead_letters import DeadLetter
 from monitors.health import Progress
-from streams.errors import DatabaseUnavailableError, InvalidMessageError
+from streams.errors import (
+    DatabaseUnavailableError,
+    InvalidMessageError,
+    ModelError,
+    StreamError,
+)
 from streams.schemas import Record
 from streams.types import PostKey
 from tests.fakes import FakeClock
@@ -185,8 +190,9 @@ async def test_a_bug_that_does_not_come_back_is_forgiven(
     assert letters.written == []
 
 
-async def test_a_transient_failure_is_retried_until_it_ends_without_doing_the_step_again(
-    shell: Shell[Number], effects: Effects, letters: Letters
+@pytest.mark.parametrize("error", [DatabaseUnavailableError("locked"), ModelError("gone")])
+async def test_a_failure_that_may_pass_is_retried_until_it_does_without_doing_the_step_again(
+    shell: Shell[Number], effects: Effects, letters: Letters, error: StreamError
 ) -> None:
     left = 25
 
@@ -194,7 +200,7 @@ async def test_a_transient_failure_is_retried_until_it_ends_without_doing_the_st
         nonlocal left
         if left:
             left -= 1
-            raise DatabaseUnavailableError("locked")
+            raise error
         await effects.emit(results)
 
     await shell.run(events(1, 2), effects.step, emit)
