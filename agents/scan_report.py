@@ -1,0 +1,146 @@
+"""What `haechi scan` prints: one JSON object a file, or a table of what was sighted."""
+
+import contextlib
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from streams.types import Decision, Match, Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileResult:
+    """How one file ended.
+
+    Args:
+        path: as given, or below the folder that was given.
+        outcome: `sighted`, `clear`, `unreadable` or `refused`.
+        reason: snake_case; None for `sighted` and `clear`.
+        matches: best first; those that somebody shall see, or the best candidate where asked for.
+    """
+
+    path: str
+    outcome: Outcome
+    reason: str | None = None
+    matches: tuple[Match, ...] = ()
+
+
+class Report(Protocol):
+    """Where results go, in the order of the files."""
+
+    def add(self, result: FileResult) -> None:
+        """Take one file's result."""
+        ...
+
+    def end(self) -> None:
+        """Say what there is to say once all files have ended."""
+        ...
+
+
+class JsonReport:
+    """One object a line on standard output, as soon as it is known; nothing else."""
+
+    def add(self, result: FileResult) -> None:
+        typer.echo(to_json(result))
+
+    def end(self) -> None:
+        return
+
+
+class TableReport:
+    """A table of the files that show something, and how many ended how."""
+
+    def __init__(self) -> None:
+        self._shown: list[tuple[str, Match]] = []
+        self._counts: Counter[str] = Counter()
+
+    def add(self, result: FileResult) -> None:
+        self._counts[
+            f"{result.outcome} ({result.reason})" if result.reason else result.outcome
+        ] += 1
+        self._shown += [(result.path, match) for match in result.matches]
+
+    def end(self) -> None:
+        console = Console()
+        if self._shown:
+            table = Table("file", "case", "reference", "confidence", "decision", "evidence")
+            for path, match in self._shown:
+                table.add_row(*_row(path, match))
+            console.print(table)
+        ends = ", ".join(f"{number} {outcome}" for outcome, number in self._counts.most_common())
+        console.print(f"{sum(self._counts.values())} files: {ends}" if ends else "no files")
+
+
+def to_json(result: FileResult) -> str:
+    """Write the object that `haechi scan --json` prints; its keys are relied upon."""
+    fields = {
+        "path": result.path,
+        "outcome": result.outcome,
+        "reason": result.reason,
+        "matches": [_match(match) for match in result.matches],
+    }
+    return json.dumps(fields)
+
+
+def _match(match: Match) -> dict[str, object]:
+    evidence = [
+        {
+            "modality": one.modality,
+            "similarity": one.similarity,
+            "query_span_seconds": one.query_span_seconds,
+            "reference_span_seconds": one.reference_span_seconds,
+        }
+        for one in match.evidence
+    ]
+    return {
+        "case": match.case,
+        "reference": match.reference,
+        "confidence": match.confidence,
+        "decision": match.decision,
+        "evidence": evidence,
+    }
+
+
+def warn(message: str) -> None:
+    """Say something beside the results."""
+    typer.echo(f"haechi scan: {message}", err=True)
+
+
+@contextlib.contextmanager
+def progress_over(files: Callable[[], Iterable[Path]]) -> Iterator[Callable[[], None]]:
+    """Show a bar on standard error, on a terminal alone; yield what moves it by one file.
+
+    Args:
+        files: counted beforehand where the bar is shown.
+    """
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    columns = (TextColumn("scan"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("scan", total=sum(1 for _ in files()))
+        yield lambda: progress.advance(task)
+
+
+def _row(path: str, match: Match) -> tuple[str, ...]:
+    colour = {Decision.ALERT: "red", Decision.REVIEW: "yellow", Decision.NONE: "dim"}
+    evidence = ", ".join(f"{one.modality} {one.similarity:.2f}" for one in match.evidence)
+    decision = f"[{colour[match.decision]}]{match.decision}[/]"
+    return (
+        escape(path),
+        match.case[:8],
+        match.reference[:8],
+        f"{match.confidence:.3f}",
+        decision,
+        evidence,
+    )

@@ -1,0 +1,280 @@
+"""`haechi scan`: files and folders against every active case, without a stream.
+
+The same decoder, engines, gallery and step as the stream's; it writes nothing.
+"""
+
+import asyncio
+import contextlib
+import os
+import stat
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Self
+
+import typer
+
+from agents.scan_report import FileResult, JsonReport, Report, TableReport, progress_over, warn
+from agents.steps.matching import match_frames
+from gpu_kernels.fingerprint import ImageFingerprint
+from monitors.database import Database
+from monitors.gallery import GalleryKeeper, check_spaces
+from monitors.keystore import KeyStore
+from monitors.migrate import open_database
+from monitors.recognition import Recogniser, Recognition
+from streams.clock import SystemClock
+from streams.errors import (
+    DatabaseUnavailableError,
+    GalleryStaleError,
+    MediaError,
+    MediaRefusedError,
+    MediaTooLargeError,
+    UndecodableMediaError,
+    UnreadableFileError,
+)
+from streams.settings import Settings
+from streams.types import Decision, Match, Outcome
+
+WINDOW = 4
+"""Files under way for each engine process: enough that a slow one holds up nobody at once."""
+
+Look = Callable[[Sequence[ImageFingerprint]], list[Match]]
+"""Compares a file's frames with the gallery: every candidate, best first. Blocks."""
+
+
+def list_files(paths: Iterable[Path], on_error: Callable[[OSError], None]) -> Iterator[Path]:
+    """Name every file: those given as they are, and folders all the way down, sorted.
+
+    Below a folder, links are followed to files inside it alone, and what is no regular file is
+    left out.
+
+    Args:
+        paths: files and folders.
+        on_error: told of a folder that cannot be listed.
+    """
+    for path in paths:
+        if path.is_dir():
+            yield from _walk(path, path.resolve(), on_error)
+        else:
+            yield path
+
+
+def _walk(folder: Path, root: Path, on_error: Callable[[OSError], None]) -> Iterator[Path]:
+    try:
+        with os.scandir(folder) as opened:
+            entries = sorted(opened, key=lambda entry: entry.name)
+    except OSError as error:
+        on_error(error)
+        return
+    for entry in entries:
+        path = folder / entry.name
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(path, root, on_error)
+        elif entry.is_symlink():
+            if path.is_file() and path.resolve().is_relative_to(root):
+                yield path
+        elif entry.is_file():
+            yield path
+
+
+def read_file(path: Path, max_bytes: int) -> bytes:
+    """Read a regular file whole.
+
+    Raises:
+        UnreadableFileError: it is missing, may not be read, or is no regular file.
+        MediaTooLargeError: more bytes than allowed; it is not read then.
+    """
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # no pipe waits
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise UnreadableFileError("no regular file")
+            body = file.read(max_bytes + 1) if found.st_size <= max_bytes else None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in its name
+        raise UnreadableFileError("cannot be read") from error
+    if body is None or len(body) > max_bytes:
+        raise MediaTooLargeError(f"more than {max_bytes} bytes")
+    return body
+
+
+class Scanner:
+    """Looks at files, several at once, in their order.
+
+    Args:
+        recogniser: started.
+        look: see `Look`.
+        max_bytes: of one file.
+        show_all: give the best candidate of each file, whatever is decided about it.
+    """
+
+    def __init__(
+        self, recogniser: Recogniser, look: Look, *, max_bytes: int, show_all: bool = False
+    ) -> None:
+        self._recogniser = recogniser
+        self._look = look
+        self._max_bytes = max_bytes
+        self._show_all = show_all
+
+    def scan(self, files: Iterable[Path], jobs: int) -> AsyncGenerator[FileResult, None]:
+        """Yield each file's result in the order of the files, as soon as it and all before it end.
+
+        Args:
+            files: drawn as they are needed.
+            jobs: engine processes; `WINDOW` files for each are under way.
+        """
+        return in_order(self.inspect, files, jobs * WINDOW)
+
+    async def inspect(self, path: Path) -> FileResult:
+        """Look at one file. Whatever the file does, this gives a result."""
+        name = os.fspath(path)
+        try:
+            body = await asyncio.to_thread(read_file, path, self._max_bytes)
+            if not body:
+                raise UndecodableMediaError("no bytes")
+            _, frames = await self._recogniser.fingerprints(body)
+        except MediaError as error:
+            refused = isinstance(error, MediaRefusedError)
+            outcome = Outcome.REFUSED if refused else Outcome.UNREADABLE
+            return FileResult(path=name, outcome=outcome, reason=error.reason)
+        candidates = await asyncio.to_thread(self._look, frames)
+        seen = tuple(one for one in candidates if one.decision is not Decision.NONE)
+        shown = seen or (tuple(candidates[:1]) if self._show_all else ())
+        outcome = Outcome.SIGHTED if seen else Outcome.CLEAR
+        return FileResult(path=name, outcome=outcome, matches=shown)
+
+
+class LiveGallery:
+    """The gallery, kept fresh while a long scan runs: a withdrawn case is matched no longer.
+
+    Flood quarantine does not concern it. An async context manager.
+
+    Args:
+        settings: key store, and how often to look for changes.
+        database: migrated.
+        space: of the fingerprints that will be compared.
+    """
+
+    def __init__(self, settings: Settings, database: Database, space: str) -> None:
+        self._database = database
+        self._space = space
+        self._poll_seconds = settings.gallery_poll_seconds
+        self._stale_seconds = settings.gallery_stale_seconds
+        self._keeper = GalleryKeeper(
+            database,
+            KeyStore(settings.keys_dir),
+            SystemClock(),
+            space,
+            stale_seconds=settings.gallery_stale_seconds,
+        )
+        self._refreshing: asyncio.Future[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await asyncio.to_thread(self._check)
+        await asyncio.to_thread(self._keeper.refresh)
+        self._refreshing = asyncio.ensure_future(self._refresh())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._refreshing is not None:
+            self._refreshing.cancel()
+            await asyncio.gather(self._refreshing, return_exceptions=True)
+
+    @property
+    def references(self) -> int:
+        """Count what can be matched."""
+        return self._keeper.current().references
+
+    def look(self, frames: Sequence[ImageFingerprint]) -> list[Match]:
+        """Compare a file's frames; see `Look`.
+
+        Raises:
+            GalleryStaleError: the legal basis could not be confirmed for too long.
+        """
+        if self._keeper.age_seconds() > self._stale_seconds:
+            raise GalleryStaleError("the legal basis of the cases could not be confirmed lately")
+        return list(match_frames(frames, self._keeper.current()))
+
+    def _check(self) -> None:
+        with self._database.read() as connection:
+            check_spaces(connection, self._space, SystemClock().now())
+
+    async def _refresh(self) -> None:
+        while True:
+            await asyncio.sleep(self._poll_seconds)
+            with contextlib.suppress(DatabaseUnavailableError):  # `look` notices if it lasts
+                await asyncio.to_thread(self._keeper.refresh)
+
+
+async def in_order(
+    work: Callable[[Path], Awaitable[FileResult]], files: Iterable[Path], window: int
+) -> AsyncGenerator[FileResult, None]:
+    """Do `work` on up to `window` files at once; yield in the order of the files."""
+    waiting: deque[asyncio.Future[FileResult]] = deque()
+    try:
+        for path in files:
+            waiting.append(asyncio.ensure_future(work(path)))
+            if len(waiting) >= window:
+                yield await waiting.popleft()
+        while waiting:
+            yield await waiting.popleft()
+    finally:
+        for left in waiting:
+            left.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+
+def scan(
+    paths: Annotated[list[Path], typer.Argument(help="Files and folders.")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="One object a file.")] = False,
+    show_all: Annotated[
+        bool, typer.Option("--all", help="The best candidate of each file, whatever is decided.")
+    ] = False,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Engine processes; default: all cores.")
+    ] = None,
+) -> None:
+    """Look for every active case's references in files and folders. Writes nothing."""
+    for path in paths:
+        if not os.path.lexists(path):
+            raise typer.BadParameter(f"no such file or folder: {path}")
+    settings = Settings()
+    report = JsonReport() if as_json else TableReport()
+    asyncio.run(_scan(settings, paths, report, show_all=show_all, jobs=jobs or available_cores()))
+
+
+async def _scan(
+    settings: Settings, paths: list[Path], report: Report, *, show_all: bool, jobs: int
+) -> None:
+    database = open_database(settings)
+    try:
+        recognition = Recognition.from_settings(
+            settings, engine_children=jobs, decoder_children=jobs
+        )
+        async with recognition, LiveGallery(settings, database, recognition.space) as gallery:
+            if not gallery.references:
+                warn("no active case has a reference: every readable file will be clear")
+            scanner = Scanner(
+                recognition,
+                gallery.look,
+                max_bytes=settings.fetch_max_bytes,
+                show_all=show_all,
+            )
+            results = scanner.scan(list_files(paths, _warn_of_folder), jobs)
+            async with contextlib.aclosing(results):
+                with progress_over(lambda: list_files(paths, lambda _: None)) as advance:
+                    async for result in results:
+                        report.add(result)
+                        advance()
+        report.end()
+    finally:
+        database.close()
+
+
+def available_cores() -> int:
+    """Count the cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def _warn_of_folder(error: OSError) -> None:
+    warn(f"cannot list {error.filename}: {error.strerror}")
