@@ -187,6 +187,9 @@ EDITS: Mapping[str, Edit] = {
     "web_page": web_page,
 }
 
+WITH_ANOTHER = frozenset({"collage", "picture_in_picture", "web_page"})
+"""Those that show the unrelated picture too."""
+
 
 def _words(chance: random.Random, count: int) -> str:
     return " ".join(chance.choice(_EXCLAIMS) for _ in range(count))
@@ -262,12 +265,14 @@ def _lay_over(
 
 
 def _tilt(page: Image.Image, chance: random.Random) -> Image.Image:
-    """Move each corner by a normal deviate of 15 pixels, on black."""
+    """Move each corner by a normal deviate of 15 pixels, and cut off what shows no page."""
     width, height = page.size
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     moved = corners + np.array([[chance.gauss(0, 15) for _ in range(2)] for _ in corners])
     moved = (moved - moved.min(axis=0)).astype(np.float32)
-    right, bottom = (int(side) for side in np.ceil(moved.max(axis=0)))
+    left, right = max(moved[0, 0], moved[3, 0]), min(moved[1, 0], moved[2, 0])
+    top, bottom = max(moved[0, 1], moved[1, 1]), min(moved[2, 1], moved[3, 1])
+    moved -= np.array([left, top], np.float32)
     matrix = cv2.getPerspectiveTransform(corners, moved)
-    tilted = cv2.warpPerspective(np.asarray(page), matrix, (right, bottom))
+    tilted = cv2.warpPerspective(np.asarray(page), matrix, (int(right - left), int(bottom - top)))
     return Image.fromarray(tilted)

@@ -18,15 +18,21 @@ class MediaHost:
     """Serves a folder below `/m/`, and misbehaves below the other paths.
 
     `/gone/` answers 404, `/redirect/` leads to a private address, `/drop/` hangs up,
-    `/huge/` announces a gibibyte.
+    `/page/` calls a page a picture, `/huge/` announces a gibibyte.
 
     Args:
         folder: of the media.
     """
 
     def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         app = web.Application()
-        routes: dict[str, _Handler] = {"redirect": _redirect, "drop": _drop, "huge": _huge}
+        routes: dict[str, _Handler] = {
+            "redirect": _redirect,
+            "drop": _drop,
+            "page": _page,
+            "huge": _huge,
+        }
         for name, handler in routes.items():
             app.router.add_get(f"/{name}/{{file}}", handler)
         app.router.add_static("/m/", folder)
@@ -59,6 +65,10 @@ async def _drop(request: web.Request) -> web.StreamResponse:
     if request.transport is not None:
         request.transport.abort()
     return web.Response()
+
+
+async def _page(_request: web.Request) -> web.StreamResponse:
+    return web.Response(text="<title>Log in to see this picture</title>", content_type="image/jpeg")
 
 
 async def _huge(request: web.Request) -> web.StreamResponse:

@@ -1,8 +1,10 @@
 """Recipes of pictures, small enough to hand to another process, and the bytes that they give."""
 
+import asyncio
 import io
 import random
-from collections.abc import Iterable, Iterator, Mapping
+import signal
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -41,7 +43,7 @@ class Recipe:
         file: its name on the host.
         picture: what it shows.
         edit: a key of `agents.demo.edits.EDITS`, or None.
-        other: the unrelated picture that some edits need.
+        other: the unrelated picture, for the edits that need one.
         seed: of the edit's chance.
         format: Pillow's name: JPEG, PNG or WEBP.
         quality: 1 to 95, for JPEG and WEBP.
@@ -62,7 +64,7 @@ def render(recipe: Recipe, photographs: Mapping[str, Path]) -> bytes:
     """Make the bytes of a medium; equal recipes give equal bytes on one machine."""
     picture = _original(recipe.picture, photographs)
     if recipe.edit is not None:
-        other = _original(recipe.other or Picture(kind="landscape"), photographs)
+        other = picture if recipe.other is None else _original(recipe.other, photographs)
         chance = random.Random(recipe.seed)  # noqa: S311 - a picture's edit, not a secret
         picture = EDITS[recipe.edit](picture, chance, other)
     saved = io.BytesIO()
@@ -71,14 +73,29 @@ def render(recipe: Recipe, photographs: Mapping[str, Path]) -> bytes:
     return content[: max(1, int(len(content) * recipe.keep))]
 
 
-def render_all(
+async def render_all(
     recipes: Iterable[Recipe], photographs: Mapping[str, Path], folder: Path, *, processes: int
-) -> Iterator[str]:
-    """Write every medium into a folder, several at once; yield each file's name when written."""
-    folder.mkdir(parents=True, exist_ok=True)
-    jobs = [(recipe, dict(photographs), folder) for recipe in recipes]
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(_write, jobs, chunksize=4)
+) -> AsyncGenerator[str, None]:
+    """Write every medium into a folder, several at once; yield each file's name when written.
+
+    Closing it early leaves what was not begun.
+    """
+    folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - once, before anything runs
+    loop = asyncio.get_running_loop()
+    pool = ProcessPoolExecutor(
+        processes,
+        mp_context=get_context("spawn"),
+        initializer=signal.signal,  # Ctrl-C is for us: we close the pool
+        initargs=(signal.SIGINT, signal.SIG_IGN),
+    )
+    try:
+        jobs = [(recipe, dict(photographs), folder) for recipe in recipes]
+        for written in asyncio.as_completed(
+            [loop.run_in_executor(pool, _write, job) for job in jobs]
+        ):
+            yield await written
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _write(job: tuple[Recipe, dict[str, Path], Path]) -> str:

@@ -8,12 +8,14 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from agents.demo.edits import EDITS
+from agents.demo.edits import EDITS, WITH_ANOTHER
 from agents.demo.photographs import PHOTOGRAPHS, SUBJECTS
 from agents.demo.rendering import PHOTOGRAPH, Picture, Recipe
 from agents.demo.scenes import SCENES
 
 PLANTED_OF_EACH_EDIT = 4
+PLANTED_COMBINED = 2
+"""Most uploaders do one thing to a picture."""
 LOOK_ALIKES_OF_EACH_EDIT = 6
 PLAIN_POSTS = 176
 """Posts with unrelated pictures as they are."""
@@ -135,7 +137,7 @@ class _Draft:
     def finish(self) -> DemoStream:
         """Write every kind of post, shuffle, and number them in the order of publication."""
         for edit in EDITS:
-            for _ in range(PLANTED_OF_EACH_EDIT):
+            for _ in range(PLANTED_COMBINED if edit == "combined" else PLANTED_OF_EACH_EDIT):
                 self._plant(edit)
             for number in range(LOOK_ALIKES_OF_EACH_EDIT):
                 self._post((self._medium(self._unrelated(photograph=number < 2), edit),))
@@ -209,7 +211,7 @@ class _Draft:
             file=f"{len(self.recipes):05d}.{suffix}",
             picture=picture,
             edit=edit,
-            other=self._drawing() if edit else None,
+            other=self._drawing() if edit in WITH_ANOTHER else None,
             seed=self.chance.getrandbits(32),
             format=form,
             quality=self.chance.randint(60, 92),
@@ -234,6 +236,7 @@ class _Draft:
             *(f"gone/{number}.jpg" for number in range(3)),
             *(f"redirect/{number}.jpg" for number in range(3)),
             *(f"drop/{number}.jpg" for number in range(2)),
+            *(f"page/{number}.jpg" for number in range(2)),
             "huge/0.jpg",
             "http://192.168.77.7/camera.jpg",
             "http://[::1]:22/picture.jpg",

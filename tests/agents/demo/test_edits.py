@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from agents.demo.edits import EDITS
+from agents.demo.edits import EDITS, WITH_ANOTHER
 from agents.demo.scenes import draw
 
 OTHER = draw("landscape", 3)
@@ -30,6 +30,13 @@ def test_an_edit_is_drawn_from_its_chance_and_leaves_the_original_alone(name: st
     assert first.tobytes() == again.tobytes()
     assert first.tobytes() != card().tobytes()
     assert original.tobytes() == card().tobytes()
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_an_edit_needs_another_picture_or_ignores_it(name: str) -> None:
+    first = EDITS[name](card(), random.Random(1), OTHER)
+    second = EDITS[name](card(), random.Random(1), draw("city", 8))
+    assert (first.tobytes() != second.tobytes()) == (name in WITH_ANOTHER)
 
 
 def test_a_crop_keeps_half_of_the_area() -> None:

@@ -40,6 +40,13 @@ async def test_it_hangs_up(host: MediaHost) -> None:
             await client.get("/drop/0.jpg")
 
 
+async def test_it_calls_a_page_a_picture(host: MediaHost) -> None:
+    async with httpx.AsyncClient(base_url=host.origin, trust_env=False) as client:
+        answer = await client.get("/page/0.jpg")
+    assert answer.headers["content-type"].startswith("image/jpeg")
+    assert b"<title>" in answer.content
+
+
 async def test_it_announces_more_than_anybody_wants(host: MediaHost) -> None:
     async with (
         httpx.AsyncClient(base_url=host.origin, trust_env=False) as client,

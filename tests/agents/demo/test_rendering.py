@@ -35,9 +35,17 @@ def test_a_cut_off_file_cannot_be_loaded() -> None:
         Image.open(io.BytesIO(cut)).load()
 
 
-def test_several_processes_write_what_one_would(tmp_path: Path) -> None:
+async def test_several_processes_write_what_one_would(tmp_path: Path) -> None:
     recipes = [Recipe(file=f"{n}.jpg", picture=Picture(kind="shapes", seed=n)) for n in range(6)]
-    written = list(render_all(recipes, {}, tmp_path / "media", processes=2))
-    assert written == [recipe.file for recipe in recipes]
+    written = [name async for name in render_all(recipes, {}, tmp_path / "media", processes=2)]
+    assert sorted(written) == [recipe.file for recipe in recipes]
     for recipe in recipes:
         assert (tmp_path / "media" / recipe.file).read_bytes() == render(recipe, {})
+
+
+async def test_closing_early_leaves_the_rest(tmp_path: Path) -> None:
+    recipes = [Recipe(file=f"{n}.jpg", picture=Picture(kind="shapes", seed=n)) for n in range(60)]
+    writing = render_all(recipes, {}, tmp_path / "media", processes=1)
+    await anext(writing)
+    await writing.aclose()
+    assert len(list((tmp_path / "media").iterdir())) < 30

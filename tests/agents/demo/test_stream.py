@@ -62,6 +62,14 @@ def test_each_line_is_a_post_that_a_source_accepts() -> None:
 
 def test_some_posts_are_hostile() -> None:
     urls = {url for post in build_stream(2).posts for url in post.media}
-    for start in ("gone/", "redirect/", "drop/", "huge/", "http://192.168.", "http://[::1]"):
+    for start in (
+        "gone/",
+        "redirect/",
+        "drop/",
+        "page/",
+        "huge/",
+        "http://192.168.",
+        "http://[::1]",
+    ):
         assert any(url.startswith(start) for url in urls)
     assert any(recipe.keep < 1 for recipe in build_stream(2).recipes)
