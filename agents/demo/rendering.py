@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from agents.demo.edits import EDITS
@@ -44,6 +45,7 @@ class Recipe:
         picture: what it shows.
         edit: a key of `agents.demo.edits.EDITS`, or None.
         other: the unrelated picture, for the edits that need one.
+        tinted_like: a picture whose colours it takes over before it is edited.
         seed: of the edit's chance.
         format: Pillow's name: JPEG, PNG or WEBP.
         quality: 1 to 95, for JPEG and WEBP.
@@ -54,6 +56,7 @@ class Recipe:
     picture: Picture
     edit: str | None = None
     other: Picture | None = None
+    tinted_like: Picture | None = None
     seed: int = 0
     format: str = "JPEG"
     quality: int = 85
@@ -63,6 +66,8 @@ class Recipe:
 def render(recipe: Recipe, photographs: Mapping[str, Path]) -> bytes:
     """Make the bytes of a medium; equal recipes give equal bytes on one machine."""
     picture = _original(recipe.picture, photographs)
+    if recipe.tinted_like is not None:
+        picture = tint(picture, _original(recipe.tinted_like, photographs))
     if recipe.edit is not None:
         other = picture if recipe.other is None else _original(recipe.other, photographs)
         chance = random.Random(recipe.seed)  # noqa: S311 - a picture's edit, not a secret
@@ -71,6 +76,14 @@ def render(recipe: Recipe, photographs: Mapping[str, Path]) -> bytes:
     picture.save(saved, recipe.format, quality=recipe.quality, method=2)
     content = saved.getvalue()
     return content[: max(1, int(len(content) * recipe.keep))]
+
+
+def tint(picture: Image.Image, like: Image.Image) -> Image.Image:
+    """Give a picture the mean and the spread of each of another's colours."""
+    own, wanted = (np.asarray(one, np.float32).reshape(-1, 3) for one in (picture, like))
+    moved = (own - own.mean(axis=0)) / (own.std(axis=0) + 1) * wanted.std(axis=0)
+    colours = np.clip(moved + wanted.mean(axis=0), 0, 255).astype(np.uint8)
+    return Image.fromarray(colours.reshape(picture.height, picture.width, 3))
 
 
 async def render_all(

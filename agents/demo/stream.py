@@ -17,7 +17,7 @@ PLANTED_OF_EACH_EDIT = 4
 PLANTED_COMBINED = 2
 """Most uploaders do one thing to a picture."""
 LOOK_ALIKES_OF_EACH_EDIT = 6
-PLAIN_POSTS = 176
+PLAIN_POSTS = 160
 """Posts with unrelated pictures as they are."""
 TEXT_POSTS = 24
 BOARDS = 6
@@ -131,7 +131,7 @@ class _Draft:
         self.posts: list[PlannedPost] = []
         self.drawn = 0
         self.cases = self._cases()
-        named = {one.picture.name for case in self.cases for one in case.references}
+        named = {one.picture.name for one in self._references()}
         self.unrelated = [one.name for one in PHOTOGRAPHS if one.name not in named]
 
     def finish(self) -> DemoStream:
@@ -141,6 +141,9 @@ class _Draft:
                 self._plant(edit)
             for number in range(LOOK_ALIKES_OF_EACH_EDIT):
                 self._post((self._medium(self._unrelated(photograph=number < 2), edit),))
+        for one in self._references():  # a photograph and a drawing in its colours
+            for photograph in (True, False):
+                self._post((self._tinted(self._unrelated(photograph=photograph), one.picture),))
         for _ in range(PLAIN_POSTS):
             self._post(self._drawings(self._media_count()))
         for _ in range(TEXT_POSTS):
@@ -174,6 +177,9 @@ class _Draft:
             )
             for place, (alias, keywords) in enumerate(_CASES)
         )
+
+    def _references(self) -> list[Recipe]:
+        return [one for case in self.cases for one in case.references]
 
     def _plant(self, edit: str) -> None:
         """Re-upload a reference, alone or among other pictures; every third names a keyword."""
@@ -219,6 +225,11 @@ class _Draft:
         )
         self.recipes.append(recipe)
         return f"m/{recipe.file}"
+
+    def _tinted(self, picture: Picture, like: Picture) -> str:
+        file = self._medium(picture, None)
+        self.recipes[-1] = replace(self.recipes[-1], tinted_like=like)
+        return file
 
     def _drawing(self) -> Picture:
         self.drawn += 1

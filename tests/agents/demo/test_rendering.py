@@ -3,7 +3,9 @@
 import io
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from agents.demo.rendering import PHOTOGRAPH, Picture, Recipe, render, render_all
@@ -25,6 +27,19 @@ def test_a_photograph_is_read_from_its_file(tmp_path: Path) -> None:
     recipe = Recipe(file="a", picture=Picture(kind=PHOTOGRAPH, name="grey"), format="PNG")
     with Image.open(io.BytesIO(render(recipe, {"grey": tmp_path / "grey.png"}))) as opened:
         assert (opened.size, opened.mode) == ((900, 450), "RGB")
+
+
+def test_a_tinted_picture_has_another_s_colours_and_its_own_forms() -> None:
+    own, like = render(Recipe(file="a", picture=CITY, format="PNG"), {}), Picture(kind="shapes")
+    recipe = Recipe(file="a", picture=CITY, tinted_like=like, format="PNG")
+    tinted, wanted = render(recipe, {}), render(Recipe(file="b", picture=like, format="PNG"), {})
+
+    def pixels(content: bytes) -> NDArray[np.float64]:
+        return np.asarray(Image.open(io.BytesIO(content)), np.float64).reshape(-1, 3)
+
+    assert np.abs(pixels(tinted).mean(0) - pixels(wanted).mean(0)).max() < 12
+    assert np.abs(pixels(own).mean(0) - pixels(wanted).mean(0)).max() > 12
+    assert np.corrcoef(pixels(tinted)[:, 1], pixels(own)[:, 1])[0, 1] > 0.9
 
 
 def test_a_cut_off_file_cannot_be_loaded() -> None:

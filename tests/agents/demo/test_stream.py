@@ -34,6 +34,14 @@ def test_every_edit_is_planted_and_has_its_look_alikes() -> None:
     assert all(harmless[edit] >= 4 for edit in EDITS)
 
 
+def test_every_reference_has_look_alikes_of_its_colours() -> None:
+    stream = build_stream(3)
+    references = {one.picture for case in stream.cases for one in case.references}
+    tinted = [one for one in stream.recipes if one.tinted_like is not None]
+    assert {one.tinted_like for one in tinted} == references
+    assert not references & {one.picture for one in tinted}
+
+
 def test_a_post_shows_a_reference_exactly_when_it_is_planted() -> None:
     stream = build_stream(4)
     references = {one.picture for case in stream.cases for one in case.references}
