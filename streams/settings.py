@@ -42,7 +42,7 @@ class Settings(BaseSettings):
         description="The key store; outside the database and outside every backup. "
         "Default: `keys` below the home.",
     )
-    database_url: str | None = Field(
+    database_url: SecretStr | None = Field(
         default=None,
         description="SQLAlchemy URL: `sqlite:///FILE` or `postgresql+psycopg://…`. "
         "Default: `haechi.db` below the home.",
@@ -173,7 +173,9 @@ class Settings(BaseSettings):
     @property
     def database(self) -> str:
         """The database's SQLAlchemy URL."""
-        return self.database_url or f"sqlite:///{self.home / 'haechi.db'}"
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.home / 'haechi.db'}"
 
     @property
     def run_dir(self) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from hypothesis import settings as hypothesis_settings
+from pydantic import SecretStr
 
 from monitors.database import Database
 from monitors.keystore import KeyStore
@@ -120,7 +121,7 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     """Settings of an instance of this test's own; the same database as `database`, if asked for."""
     same = "database_url" in request.fixturenames
     url = request.getfixturevalue("database_url") if same else None
-    return Settings(home=tmp_path, database_url=url)
+    return Settings(home=tmp_path, database_url=None if url is None else SecretStr(url))
 
 
 @pytest.fixture
