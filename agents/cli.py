@@ -17,6 +17,11 @@ EXIT_CONFIGURATION = 78
 source_app = typer.Typer(help="Sources, their cursors and freshness.", no_args_is_help=True)
 
 
+@source_app.callback()
+def source_root() -> None:
+    """Sources, their cursors and freshness."""
+
+
 def up(
     workers: Annotated[
         int | None, typer.Option(min=1, max=64, help="Worker processes; default: the settings'.")

@@ -41,6 +41,7 @@ log = structlog.get_logger()
 
 GAUGE_SECONDS = 1.0
 BROKER_WAIT_SECONDS = 60.0
+STOP_SECONDS = 5.0
 
 
 class ProducerSender:
@@ -125,12 +126,21 @@ async def run(settings: Settings, clock: Clock) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     database = await asyncio.to_thread(open_database, settings)
+    collecting = asyncio.ensure_future(Collector(settings, clock, database).run(stop))
     try:
-        await _collect(settings, clock, database, stop)
-    except BaseExceptionGroup as group:
-        raise _first(group) from None
+        await _until_stopped(stop, collecting)
+        if not collecting.done():
+            await asyncio.wait([collecting], timeout=STOP_SECONDS)
     finally:
-        database.close()
+        collecting.cancel()  # it may wait for a broker, or for a client that does not go
+        try:
+            await collecting
+        except asyncio.CancelledError:
+            log.info("collector cut off")
+        except BaseExceptionGroup as group:
+            raise _first(group) from None
+        finally:
+            database.close()
 
 
 def build_sources(settings: Settings, clock: Clock) -> list[Source]:
@@ -153,43 +163,68 @@ def push_token(settings: Settings) -> str:
     return KeyStore(settings.keys_dir).secret("push_token")
 
 
-async def _collect(
-    settings: Settings, clock: Clock, database: Database, stop: asyncio.Event
-) -> None:
-    owner = owner_of(settings)
-    intake = Intake(database, clock, owner)
-    gauges = InboxGauges(database, clock, intake)
-    state: dict[str, Producing] = {}
-    serving = Serving(
-        settings.metrics_host, settings.collector_port, lambda: _reasons(gauges, state)
-    )
-    await serving.start()
-    try:
-        async with _producer(settings) as producer, asyncio.TaskGroup() as group:
-            producing = Producing(
-                database,
-                ProducerSender(producer),
-                clock,
-                owner=owner,
-                reproduce_after_seconds=settings.reproduce_after_seconds,
-            )
-            push = _push_server(settings, intake, clock)
-            sockets = [_bound(settings.push_host, settings.push_port)]
+class Collector:
+    """One collector process.
+
+    Args:
+        settings: everything.
+        clock: for times.
+        database: migrated.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock, database: Database) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._database = database
+        self._owner = owner_of(settings)
+        self._intake = Intake(database, clock, self._owner)
+        self._gauges = InboxGauges(database, clock, self._intake)
+        self._producing: Producing | None = None
+
+    def reasons(self) -> list[str]:
+        """Say why it is not ready."""
+        if self._producing is None:
+            return [STARTING]
+        reasons = [] if self._gauges.database_answers else [DATABASE]
+        return [*reasons, BROKER] if self._producing.failing else reasons
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Collect until told to stop; then give the sources up."""
+        settings = self._settings
+        serving = Serving(settings.metrics_host, settings.collector_port, self.reasons)
+        await serving.start()
+        try:
+            with _bound(settings) as bound:
+                async with _producer(settings) as producer:
+                    await self._work(producer, bound, stop)
+            with contextlib.suppress(DatabaseUnavailableError):
+                await self._intake.release()
+        finally:
+            await serving.stop()
+
+    async def _work(
+        self, producer: AIOKafkaProducer, bound: socket.socket, stop: asyncio.Event
+    ) -> None:
+        producing = self._producing = Producing(
+            self._database,
+            ProducerSender(producer),
+            self._clock,
+            owner=self._owner,
+            reproduce_after_seconds=self._settings.reproduce_after_seconds,
+        )
+        push = _push_server(self._settings, self._intake, self._clock)
+        sources = build_sources(self._settings, self._clock)
+        async with asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(repeat(gauges.look, GAUGE_SECONDS, what="inbox")),
-                group.create_task(producing.run(intake.arrived)),
-                *(group.create_task(intake.read(one)) for one in build_sources(settings, clock)),
+                group.create_task(repeat(self._gauges.look, GAUGE_SECONDS, what="inbox")),
+                group.create_task(producing.run(self._intake.arrived)),
+                *(group.create_task(self._intake.read(source)) for source in sources),
             ]
-            serve = group.create_task(push.serve(sockets))
-            state["producing"] = producing
+            serve = group.create_task(push.serve([bound]))
             await _until_stopped(stop, serve)
             push.should_exit = True
             for task in tasks:
                 task.cancel()
-        with contextlib.suppress(DatabaseUnavailableError):
-            await intake.release()
-    finally:
-        await serving.stop()
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -202,13 +237,6 @@ async def _until_stopped(stop: asyncio.Event, serve: asyncio.Task[None]) -> None
     stopping = asyncio.ensure_future(stop.wait())
     await asyncio.wait([stopping, serve], return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
-
-
-def _reasons(gauges: InboxGauges, state: dict[str, Producing]) -> list[str]:
-    if "producing" not in state:
-        return [STARTING]
-    reasons = [] if gauges.database_answers else [DATABASE]
-    return [*reasons, BROKER] if state["producing"].failing else reasons
 
 
 @contextlib.asynccontextmanager
@@ -224,18 +252,19 @@ async def _producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
         await producer.stop()
 
 
-def _bound(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    opened = socket.socket(family)
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        opened.bind((host, port))
-    except OSError as error:
-        opened.close()
-        raise ConfigurationError(
-            f"the push endpoint cannot be bound to port {port}: {error.strerror}"
-        ) from error
-    return opened
+@contextlib.contextmanager
+def _bound(settings: Settings) -> Iterator[socket.socket]:
+    """Bind the push endpoint's port: uvicorn would end the process over one that is taken."""
+    host, port = settings.push_host, settings.push_port
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as opened:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            opened.bind((host, port))
+        except OSError as error:
+            raise ConfigurationError(
+                f"the push endpoint cannot be bound to port {port}: {error.strerror}"
+            ) from error
+        yield opened
 
 
 def _push_server(settings: Settings, intake: Intake, clock: Clock) -> uvicorn.Server:
@@ -247,5 +276,6 @@ def _push_server(settings: Settings, intake: Intake, clock: Clock) -> uvicorn.Se
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=2,
+            lifespan="off",
         )
     )

@@ -56,7 +56,8 @@ def launch(settings: Settings, *, say: Say, clock: Clock | None = None) -> int:
         ConfigurationError: another instance runs on this home, or something cannot be started.
         DatabaseUnavailableError: the database cannot be reached.
     """
-    settings.run_dir.mkdir(parents=True, exist_ok=True)
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings.run_dir.mkdir(exist_ok=True)
     with _locked(settings.run_dir / "lock"):
         Recognition.from_settings(settings)  # a missing model is said here, in one line
         database = open_database(settings)

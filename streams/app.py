@@ -55,6 +55,12 @@ class PipelineApp(faust.App):
     before_stop: Hook | None = None
     after_stop: Hook | None = None
 
+    async def on_first_start(self) -> None:
+        """Make the data directory's parents too, for their owner alone: Faust makes the last."""
+        for folder in reversed([self.conf.datadir, *self.conf.datadir.parents]):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        await super().on_first_start()
+
     async def on_start(self) -> None:
         """Load what the agents need, so that no partition is taken before it can be worked on."""
         if self.before_start is not None:

@@ -1,11 +1,10 @@
-"""`agents.setting_aside` and `agents.ending`, on both databases."""
+"""`agents.setting_aside`, on both databases."""
 
 from collections.abc import Sequence
 
 import pytest
 import sqlalchemy as sa
 
-from agents.ending import end_posts
 from agents.sending import Keyed
 from agents.setting_aside import SettingAside
 from monitors import inbox, metrics
@@ -15,7 +14,7 @@ from monitors.tables import dead_letters, outcomes
 from streams import topics
 from streams.errors import BrokerUnavailableError
 from streams.schemas import DeadLetterRecord, post_key
-from streams.types import Outcome, Post, PostOutcome
+from streams.types import Post
 from tests.fakes import FakeClock
 
 LETTER = DeadLetter(
@@ -89,18 +88,3 @@ async def test_a_letter_without_a_post_is_written_alone(
     with database.read() as connection:
         assert connection.execute(sa.select(outcomes)).all() == []
         assert len(connection.execute(sa.select(dead_letters)).all()) == 1
-
-
-def test_an_end_counts_once(database: Database, clock: FakeClock, post: Post) -> None:
-    end = PostOutcome(
-        key=post.key,
-        source="push",
-        outcome=Outcome.CLEAR,
-        observed_at=post.observed_at,
-        ended_at=clock.now(),
-    )
-    before = counted("clear")
-    end_posts(database, [end, end])
-    end_posts(database, [end])
-    end_posts(database, [])
-    assert counted("clear") - before == 1

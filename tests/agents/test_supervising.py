@@ -1,8 +1,7 @@
-"""`agents.supervising` and `agents.children`, with small real processes."""
+"""`agents.supervising`, with small real processes."""
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -76,44 +75,3 @@ def test_a_process_that_never_comes_up_is_replaced(supervised: Supervised) -> No
     supervised.start(0)
     assert not supervised.should_replace(START_SECONDS)
     assert supervised.should_replace(START_SECONDS + 1)
-
-
-def test_a_childs_last_words_are_found_in_its_log(tmp_path: Path) -> None:
-    child = a_child(
-        tmp_path,
-        "import sys; print('{}'); print('haechi: no model', file=sys.stderr); sys.exit(78)",
-    )
-    assert child.last_words() == ""
-    child.start()
-    ended(child)
-    assert (child.poll(), child.last_words()) == (78, "no model")
-
-
-def test_children_die_with_a_parent_that_is_killed(tmp_path: Path) -> None:
-    code = (
-        "import os, pathlib, sys, time\n"
-        "from agents.children import Child\n"
-        "child = Child('c', [sys.executable, '-S', '-c', 'import time; time.sleep(60)'],"
-        " os.environ, pathlib.Path(sys.argv[1]))\n"
-        "child.start()\n"
-        "print(child.pid, flush=True)\n"
-        "time.sleep(60)\n"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE, text=True
-    ) as parent:
-        assert parent.stdout is not None
-        grandchild = int(parent.stdout.readline())
-        assert Path(f"/proc/{grandchild}").exists()
-        parent.kill()
-    until = time.monotonic() + 10
-    while _runs(grandchild) and time.monotonic() < until:
-        time.sleep(0.02)
-    assert not _runs(grandchild)
-
-
-def _runs(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
