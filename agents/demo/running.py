@@ -157,7 +157,7 @@ class Demo:
             await wait_for_outcomes(database, len(self._stream.posts), instance, show)
         self.tally = await asyncio.to_thread(read_tally, database, self._stream, enrolled)
         Console().print(build_table(self.tally, settings.sla_seconds))
-        address = instance.console()
+        address = instance.console() or "not ready"
         typer.echo(f"console: {address}  user: {USER}  password: {password}", err=True)
         typer.echo(self.tally.to_json())
         if self._interactive:

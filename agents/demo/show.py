@@ -61,9 +61,9 @@ class TerminalShow:
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        columns = (MofNCompleteColumn(), BarColumn(bar_width=20), TimeElapsedColumn())
         self._progress = Progress(
-            *columns, TimeElapsedColumn(), console=self._console, transient=True
+            *columns, TextColumn("{task.description}"), console=self._console, transient=True
         )
         self._task = self._progress.add_task("", total=None)
 
