@@ -107,6 +107,10 @@ class InboxGauges:
             return waiting(connection)
 
 
+PUSH_AT_ONCE = 64
+"""Connections of the push endpoint; each may hold a body of `push.MAX_BODY_BYTES` in memory."""
+
+
 class _PushServer(uvicorn.Server):
     """uvicorn without its signal handlers: the process has its own."""
 
@@ -276,6 +280,7 @@ def _push_server(settings: Settings, intake: Intake, clock: Clock) -> uvicorn.Se
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=2,
+            limit_concurrency=PUSH_AT_ONCE,
             lifespan="off",
         )
     )

@@ -24,8 +24,10 @@ from agents.children import Child
 from agents.supervising import Supervised
 from monitors.database import Database
 from monitors.inbox import reset_produced
+from monitors.keystore import KeyStore
 from monitors.migrate import open_database
 from monitors.recognition import Recognition
+from monitors.register import CaseRegister
 from streams import broker
 from streams.clock import Clock, SystemClock
 from streams.errors import ConfigurationError, TransientError
@@ -60,9 +62,11 @@ def launch(settings: Settings, *, say: Say, clock: Clock | None = None) -> int:
     settings.run_dir.mkdir(exist_ok=True)
     with _locked(settings.run_dir / "lock"):
         Recognition.from_settings(settings)  # a missing model is said here, in one line
-        database = open_database(settings)
+        database, clock = open_database(settings), clock or SystemClock()
         try:
-            return asyncio.run(Launcher(settings, database, say, clock or SystemClock()).run())
+            keystore = KeyStore(settings.keys_dir)
+            CaseRegister(database, keystore, clock, actor="haechi").finish_withdrawals()
+            return asyncio.run(Launcher(settings, database, say, clock).run())
         finally:
             database.close()
 

@@ -152,11 +152,7 @@ class Eyes:
 
     def _fresh(self) -> Gallery:
         """Give the gallery; a post compared with the empty one of `current` would end as clear."""
-        keeper = self._opened_keeper()
-        gallery = keeper.current()
-        if keeper.age_seconds() > self._settings.gallery_stale_seconds:
-            raise GalleryStaleError("the gallery was not confirmed lately")
-        return gallery
+        return self._opened_keeper().fresh()
 
     def _opened_keeper(self) -> GalleryKeeper:
         if self._keeper is None:

@@ -25,7 +25,6 @@ from monitors.recognition import Recogniser, Recognition
 from streams.clock import SystemClock
 from streams.errors import (
     DatabaseUnavailableError,
-    GalleryStaleError,
     MediaError,
     MediaRefusedError,
     MediaTooLargeError,
@@ -158,7 +157,6 @@ class LiveGallery:
         self._database = database
         self._space = space
         self._poll_seconds = settings.gallery_poll_seconds
-        self._stale_seconds = settings.gallery_stale_seconds
         self._keeper = GalleryKeeper(
             database,
             KeyStore(settings.keys_dir),
@@ -190,9 +188,7 @@ class LiveGallery:
         Raises:
             GalleryStaleError: the legal basis could not be confirmed for too long.
         """
-        if self._keeper.age_seconds() > self._stale_seconds:
-            raise GalleryStaleError("the legal basis of the cases could not be confirmed lately")
-        return list(match_frames(frames, self._keeper.current()))
+        return list(match_frames(frames, self._keeper.fresh()))
 
     def _check(self) -> None:
         with self._database.read() as connection:
