@@ -11,7 +11,7 @@ LONGEST_PAUSE_SECONDS = 30.0
 GOOD_SECONDS = 60.0
 """A process that ran so long begins anew with its pauses."""
 
-REPLACE_SECONDS = 30.0
+REPLACE_SECONDS = 20.0
 """A process that has not been ready for so long is replaced. It was stuck longer before it said so
 (`stuck_after_seconds`)."""
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -17,6 +18,7 @@ import sqlalchemy as sa
 from PIL import Image
 
 from agents.children import die_with_parent
+from agents.collecting import push_token
 from agents.demo.scenes import draw
 from monitors.database import Database
 from monitors.tables import outcomes
@@ -159,6 +161,19 @@ class Instance:
 
     def wait_until_ready(self, seconds: float = 90) -> None:
         self.wait(lambda: self.state().get("ready"), seconds, "ready")
+
+    def push(self, posts: Sequence[Mapping[str, Any]]) -> None:
+        """Hand posts in by the push endpoint."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.state()['ports']['push']}/v1/posts",
+            json.dumps(posts).encode(),
+            {
+                "Authorization": f"Bearer {push_token(self.settings)}",
+                "Content-Type": "application/json",
+            },
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            assert answer.status == 202
 
     def outcomes(self) -> dict[str, tuple[str, str | None]]:
         """Give every post's outcome and reason, by its key."""
