@@ -1,7 +1,6 @@
 """What the demo shows while it runs: a bar on a terminal, a line every few seconds elsewhere."""
 
 import time
-from types import TracebackType
 from typing import Protocol, Self
 
 import typer
@@ -16,13 +15,7 @@ class Show(Protocol):
 
     def __enter__(self) -> Self: ...
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-        /,
-    ) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
 
     def say(self, text: str) -> None:
         """Tell what begins."""

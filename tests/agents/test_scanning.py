@@ -297,7 +297,7 @@ def test_the_json_has_exactly_the_keys_of_the_contract_and_nothing_is_rounded() 
 def test_a_name_that_is_no_text_is_printed_all_the_same(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    name = os.fsdecode(b"caf\xe9.jpg")
+    name = os.fsdecode(b"sea\xe9.jpg")
     JsonReport().add(FileResult(path=name, outcome=Outcome.CLEAR))
     assert json.loads(capsys.readouterr().out)["path"] == name
 

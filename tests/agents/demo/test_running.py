@@ -180,8 +180,15 @@ def test_the_real_processes_find_what_was_planted(
 @pytest.mark.timeout(120)
 def test_sigterm_while_it_runs_leaves_no_process_behind(tmp_path: Path) -> None:
     environment = os.environ | {"TMPDIR": str(tmp_path), "HAECHI_HOME": str(tmp_path / "mine")}
+    code = (
+        "import sys\n"
+        "from agents.demo import running, stream\n"
+        "from streams.settings import Settings\n"
+        "stream.PLAIN_POSTS = stream.LOOK_ALIKES_OF_EACH_EDIT = stream.PLANTED_OF_EACH_EDIT = 1\n"
+        "sys.exit(running.run_demo(Settings(), seed=1))\n"
+    )
     process = subprocess.Popen(
-        [sys.executable, "-m", "haechi", "up", "--demo", "--seed", "1"],
+        [sys.executable, "-c", code],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
