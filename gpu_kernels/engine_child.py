@@ -3,7 +3,6 @@
 Started by `gpu_kernels.pool` as `python -m gpu_kernels.engine_child`; dies with its parent.
 """
 
-import ctypes
 import json
 import mmap
 import os
@@ -20,11 +19,9 @@ from numpy.typing import NDArray
 from gpu_kernels.engine import Engine, load_engine
 from gpu_kernels.errors import ModelError
 from gpu_kernels.fingerprint import fingerprint_query, fingerprint_reference
+from gpu_kernels.lifeline import die_with
 from gpu_kernels.models import Model
 from gpu_kernels.wire import REQUEST_BYTES, Request, hello_to_bytes, reply_to_bytes
-
-_PR_SET_PDEATHSIG = 1
-"""linux/prctl.h"""
 
 
 def main(arguments: list[str]) -> int:
@@ -34,7 +31,7 @@ def main(arguments: list[str]) -> int:
         arguments: socket descriptor, parent's pid, engine, the model's fields as JSON, its file.
     """
     descriptor, parent, engine_name, fields, path = arguments
-    _die_with(int(parent))
+    die_with(int(parent))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     cv2.setNumThreads(1)
     with socket.socket(fileno=int(descriptor)) as connection:
@@ -47,13 +44,6 @@ def main(arguments: list[str]) -> int:
         _serve(connection, engine)
         engine.close()
     return 0
-
-
-def _die_with(parent: int) -> None:
-    """Ask the kernel to be killed with the parent; it may be gone already."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        sys.exit(1)
 
 
 def _serve(connection: socket.socket, engine: Engine) -> None:

@@ -20,6 +20,7 @@ from gpu_kernels.views import (
     distinct,
     query_boxes,
     shrink,
+    tilted,
     to_square,
     trim,
     within,
@@ -65,7 +66,7 @@ class ImageFingerprint:
 
 
 def fingerprint_query(image: Picture, engine: Engine) -> ImageFingerprint:
-    """Fingerprint a picture in which a copy may be found: about two embeddings."""
+    """Fingerprint a picture in which a copy may be found: about 2.6 embeddings."""
     boxes = [WHOLE, *(box for box in query_boxes(image)[1:] if _has_detail(image, box))]
     hashes = [pdq(shrink(cut(image, box), _PDQ_SIDE)) for box in boxes]
     return _build(
@@ -79,11 +80,12 @@ def fingerprint_query(image: Picture, engine: Engine) -> ImageFingerprint:
 
 
 def fingerprint_reference(image: Picture, engine: Engine) -> ImageFingerprint:
-    """Fingerprint a registered picture: whole, trimmed and cropped, and all of it mirrored."""
+    """Fingerprint a registered picture: whole, trimmed, cropped, tilted; and all of it mirrored."""
     frames = distinct([WHOLE, trim(image)])
     inner = [within(frames[-1], crop) for crop in crops()]
     boxes = [WHOLE, *(box for box in [*frames[1:], *inner] if _has_detail(image, box))]
-    views = [cut(image, box) for box in boxes]
+    views = [*(cut(image, box) for box in boxes), *tilted(image)]
+    boxes += [WHOLE, WHOLE]
     hashes = [pdq_dihedral(shrink(cut(image, box), _PDQ_SIDE)) for box in frames]
     return _build(
         image,

@@ -43,6 +43,11 @@ MAX_REGION_AREA = 0.95
 """Of the picture; larger regions are the picture."""
 MAX_ASPECT = 5.0
 """Longer strips are lines of text and bars."""
+MIN_INNER_AREA = 0.1
+"""Of the picture; smaller inner contours are things in a photograph, not photographs."""
+MAX_INNER = 2
+"""Inner contours looked at. All of them find .96 of collages at similarity .37, at 2.7 more
+embeddings a picture; these two .93 at 0.6 (none: .88)."""
 SAME_BOX = 0.8
 """Intersection over union from which two boxes show the same."""
 
@@ -53,12 +58,14 @@ _MIN_REGION_PIXELS = 24
 _CANNY = (50, 150)
 _FLAT_SPREAD = 16
 """Range of brightness, of 255, within which a row is a frame's, JPEG noise included."""
-_ODD_SHARE = 0.01
+_ODD_SHARE = 0.02
 """Share of a row's pixels, at either end, that may lie outside of that range."""
 _TRIM_SIDE = 240
 """Frames are looked for at this size."""
 _CROP = 0.7
 """Side of a reference's crops: half of its area."""
+_TILT_DEGREES = 15.0
+_TILT_BOX = Box(0.12, 0.12, 0.88, 0.88)
 
 
 def _pixels(array: object) -> NDArray[np.uint8]:
@@ -134,19 +141,36 @@ def _inner(flat: NDArray[np.bool_]) -> tuple[int, int]:
 
 
 def regions(image: Picture) -> list[Box]:
-    """Propose the pictures within a picture, largest first, each without its own frame."""
+    """Propose the pictures within a picture, largest first, each without its own frame.
+
+    An edge map's outer contours are what stands apart on a page; its two largest inner contours
+    are what was pasted onto another photograph, whose own edges run into it.
+    """
     small = shrink(image, _WORK_SIDE)
     height, width = small.shape[:2]
     edges = cv2.dilate(cv2.Canny(small, *_CANNY), np.ones((3, 3), np.uint8))
-    contours, _ = cv2.findContours(edges, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    found = []
-    for contour in contours:
-        x, y, w, h = cv2.boundingRect(contour)
-        box = Box(x / width, y / height, (x + w) / width, (y + h) / height)
+    contours, tree = cv2.findContours(edges, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
+    outer: list[Box] = []
+    inner: list[Box] = []
+    if not contours:
+        return []
+    for contour, links in zip(contours, tree[0], strict=True):
+        x, y, w, h = cv2.boundingRect(contour)  # one pixel too large on each side: dilated
+        box = Box((x + 1) / width, (y + 1) / height, (x + w - 1) / width, (y + h - 1) / height)
         if _is_region(box, image):
-            found.append(within(box, trim(cut(image, box))))
-    found = [box for box in found if _is_region(box, image)]
-    return distinct(sorted(found, key=lambda box: -box.area))[:MAX_REGIONS]
+            (outer if links[3] < 0 else inner).append(box)
+    large = [box for box in inner if box.area >= MIN_INNER_AREA]
+    found = [_unframed(box, image) for box in [*outer, *_largest(large, MAX_INNER)]]
+    return _largest([box for box in found if _is_region(box, image)], MAX_REGIONS)
+
+
+def _largest(boxes: list[Box], count: int) -> list[Box]:
+    """Return the largest boxes that show different parts, largest first."""
+    return distinct(sorted(boxes, key=lambda box: -box.area))[:count]
+
+
+def _unframed(box: Box, image: Picture) -> Box:
+    return within(box, trim(cut(image, box)))
 
 
 def _is_region(box: Box, image: Picture) -> bool:
@@ -192,7 +216,17 @@ def query_boxes(image: Picture) -> list[Box]:
 
 
 def crops() -> list[Box]:
-    """Return a reference's further views: corners and centre, half of its area each."""
-    near, far, mid = 0.0, 1 - _CROP, (1 - _CROP) / 2
-    corners = [(near, near), (far, near), (near, far), (far, far), (mid, mid)]
-    return [Box(x, y, x + _CROP, y + _CROP) for x, y in corners]
+    """Return a reference's further views: a grid of nine crops, half of its area each."""
+    starts = (0.0, (1 - _CROP) / 2, 1 - _CROP)
+    return [Box(x, y, x + _CROP, y + _CROP) for y in starts for x in starts]
+
+
+def tilted(image: Picture) -> list[Picture]:
+    """Return a reference turned by 15 degrees either way, without the corners that it lacks."""
+    height, width = image.shape[:2]
+    turned = []
+    for degrees in (-_TILT_DEGREES, _TILT_DEGREES):
+        matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1)
+        whole = cv2.warpAffine(np.ascontiguousarray(image), matrix, (width, height))
+        turned.append(cut(_pixels(whole), _TILT_BOX))
+    return turned

@@ -40,3 +40,37 @@ def throughput(
     typer.echo(f"whole pipeline     {found.pipeline:.1f} images/s")
     typer.echo(f"ratio              {found.ratio:.2f}")
     typer.echo(f"outcomes           {found.outcomes}")
+
+
+@bench_app.command()
+def images(
+    folder: Annotated[
+        Path, typer.Option("--set", exists=True, file_okay=False, help="A built image set.")
+    ],
+    *,
+    hard: Annotated[
+        Path | None,
+        typer.Option("--hard-set", exists=True, file_okay=False, help="The same, harder edits."),
+    ] = None,
+    same_content: Annotated[
+        Path | None,
+        typer.Option(exists=True, help="same_content.json; default: the one in the set."),
+    ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(file_okay=False, help="Keeps fingerprints; default: beside the models."),
+    ] = None,
+    fit: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, help="Fit a calibration, write it here and use it."),
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 2,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a set.")] = False,
+) -> None:
+    """Recall of edited copies and false alarms: PDQ, SSCD on the whole frame, Haechi."""
+    from agents.benchmarks.images_run import Options, run
+
+    run(
+        [folder, *([hard] if hard else [])],
+        Options(same_content=same_content, cache=cache, fit=fit, jobs=jobs, as_json=as_json),
+    )

@@ -57,7 +57,7 @@ def test_the_very_picture_is_an_alert_with_both_kinds_of_evidence(gallery: Snaps
     assert frame.similarity == pytest.approx(1, abs=1e-6)
     assert frame.similarity <= 1
     assert hashed.similarity == 1
-    assert frame.query_box == (0, 0, 1, 1)
+    assert frame.query_box == (0.0, 0.0, 1.0, 1.0)
     assert frame.space == "fake/1/numpy/f32"
 
 
