@@ -6,6 +6,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 _PR_SET_PDEATHSIG = 1
 MAX_LOG_BYTES = 20 * 2**20
@@ -58,8 +59,7 @@ class Child:
 
     def start(self) -> None:
         """Start it, from the main thread."""
-        self._rotate()
-        with self._log.open("ab") as output:
+        with self._output() as output:
             self._process = subprocess.Popen(  # noqa: S603 - our own command lines
                 self._command,
                 env=self._environment,
@@ -93,6 +93,11 @@ class Child:
         plain = [line for line in lines[-50:] if line.startswith("haechi: ")]
         return plain[-1].removeprefix("haechi: ") if plain else ""
 
-    def _rotate(self) -> None:
-        if self._log.exists() and self._log.stat().st_size > MAX_LOG_BYTES:
-            self._log.replace(self._log.with_suffix(".log.1"))
+    def _output(self) -> BinaryIO:
+        """Open the log, setting a long one apart; on a full disk the process runs without."""
+        try:
+            if self._log.exists() and self._log.stat().st_size > MAX_LOG_BYTES:
+                self._log.replace(self._log.with_suffix(".log.1"))
+            return self._log.open("ab")
+        except OSError:
+            return Path(os.devnull).open("ab")

@@ -100,7 +100,7 @@ class Launcher:
 
     def __init__(self, settings: Settings, database: Database, say: Say, clock: Clock) -> None:
         self._database = database
-        self._say = say
+        self._print = say
         self._clock = clock
         self._embedded = settings.broker_url is None
         self._settings = _with_ports(settings)
@@ -265,6 +265,10 @@ class Launcher:
         for process in self._processes:
             self._say(f"{process.child.name:<10} {process.address}")
 
+    def _say(self, line: str) -> None:
+        with contextlib.suppress(OSError):  # whoever listened may have gone
+            self._print(line)
+
     def _write_state(self) -> None:
         """Write pids and ports for tests, the demo and the curious."""
         settings = self._settings
@@ -286,8 +290,11 @@ class Launcher:
         }
         file = settings.run_dir / "state.json"
         scratch = file.with_suffix(".new")
-        scratch.write_text(json.dumps(content, indent=1))
-        scratch.replace(file)
+        try:
+            scratch.write_text(json.dumps(content, indent=1))
+            scratch.replace(file)
+        except OSError as error:  # a full disk must not end what runs
+            log.warning("state not written", error=type(error).__name__)
 
     def _forget_produced(self) -> None:
         with self._database.write() as connection:

@@ -3,11 +3,12 @@
 No URL, no text, no name gets through: a field that is not listed is dropped and counted.
 """
 
+import contextlib
 import logging
 import re
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -33,6 +34,28 @@ def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutab
         if isinstance(value, str) and name != "origins":
             event[name] = _URL.sub("<url>", value)
     return event
+
+
+class Forgiving:
+    """A stream whose losses do not end the work that is logged: a full disk, a closed pipe.
+
+    Args:
+        stream: where the lines go.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write, or lose the text."""
+        with contextlib.suppress(OSError):
+            return self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, or lose what is left."""
+        with contextlib.suppress(OSError):
+            self._stream.flush()
 
 
 class _RedactUrls(logging.Filter):
@@ -66,7 +89,7 @@ def configure(level: str, *, process: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level.upper()]
         ),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", Forgiving(sys.stderr))),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(process=process)

@@ -28,6 +28,13 @@ def test_a_long_log_is_set_apart_at_the_next_start(tmp_path: Path) -> None:
     assert (tmp_path / "worker-0.log.1").stat().st_size == MAX_LOG_BYTES + 1
 
 
+def test_a_child_runs_without_a_log_that_cannot_be_written(tmp_path: Path) -> None:
+    child = Child("w", [sys.executable, "-S", "-c", ""], os.environ, tmp_path / "none")
+    child.start()
+    ended(child)
+    assert child.poll() == 0
+
+
 def test_a_childs_last_words_are_found_in_its_log(tmp_path: Path) -> None:
     child = a_child(
         tmp_path,
