@@ -32,6 +32,8 @@ development set have more; flat colours, gradients and nearly black frames have 
 
 _PDQ_SIDE = 256
 """Pictures are shrunk to this before hashing: PDQ itself shrinks to 64."""
+_MAX_SIDE = 1600
+"""Larger pictures are shrunk first: the smallest region still has the pixels that SSCD takes."""
 _FORMAT = 1
 
 
@@ -67,13 +69,14 @@ class ImageFingerprint:
 
 def fingerprint_query(image: Picture, engine: Engine) -> ImageFingerprint:
     """Fingerprint a picture in which a copy may be found: about 2.6 embeddings."""
-    boxes = [WHOLE, *(box for box in query_boxes(image)[1:] if _has_detail(image, box))]
-    hashes = [pdq(shrink(cut(image, box), _PDQ_SIDE)) for box in boxes]
+    small = shrink(image, _MAX_SIDE)
+    boxes = [WHOLE, *(box for box in query_boxes(small)[1:] if _has_detail(small, box))]
+    hashes = [pdq(shrink(cut(small, box), _PDQ_SIDE)) for box in boxes]
     return _build(
         image,
         engine,
         boxes,
-        [cut(image, box) for box in boxes],
+        [cut(small, box) for box in boxes],
         np.stack([hashed for hashed, _ in hashes]),
         [quality for _, quality in hashes],
     )
@@ -81,12 +84,13 @@ def fingerprint_query(image: Picture, engine: Engine) -> ImageFingerprint:
 
 def fingerprint_reference(image: Picture, engine: Engine) -> ImageFingerprint:
     """Fingerprint a registered picture: whole, trimmed, cropped, tilted; and all of it mirrored."""
-    frames = distinct([WHOLE, trim(image)])
+    small = shrink(image, _MAX_SIDE)
+    frames = distinct([WHOLE, trim(small)])
     inner = [within(frames[-1], crop) for crop in crops()]
-    boxes = [WHOLE, *(box for box in [*frames[1:], *inner] if _has_detail(image, box))]
-    views = [*(cut(image, box) for box in boxes), *tilted(image)]
+    boxes = [WHOLE, *(box for box in [*frames[1:], *inner] if _has_detail(small, box))]
+    views = [*(cut(small, box) for box in boxes), *tilted(small)]
     boxes += [WHOLE, WHOLE]
-    hashes = [pdq_dihedral(shrink(cut(image, box), _PDQ_SIDE)) for box in frames]
+    hashes = [pdq_dihedral(shrink(cut(small, box), _PDQ_SIDE)) for box in frames]
     return _build(
         image,
         engine,
@@ -117,7 +121,7 @@ def _build(
         embeddings=engine.infer(np.stack([to_square(view, engine.side) for view in views])),
         pdq=hashes,
         pdq_quality=np.array(qualities, np.uint8),
-        detail=detail(image),
+        detail=detail(shrink(image, _MAX_SIDE)),
     )
 
 

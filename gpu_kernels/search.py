@@ -31,12 +31,14 @@ class Candidate:
         pdq_distance: the fewest differing bits over views and orientations; None where either
             side has no hash of sufficient quality.
         query_box: the view that is most similar: x0, y0, x1, y1 in 0..1.
+        detail: of the reference, bits; see `views.detail`.
     """
 
     ordinal: int
     similarity: float
     pdq_distance: int | None
     query_box: tuple[float, float, float, float]
+    detail: float
 
 
 class _Hashes:
@@ -153,6 +155,7 @@ class FrameGallery:
                 similarity=similarity,
                 pdq_distance=distances.get(ordinal),
                 query_box=_as_box(query, int(rows[row])),
+                detail=self._kept[ordinal][0].detail,
             )
             for ordinal, (similarity, row) in best.items()
         ]

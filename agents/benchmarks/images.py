@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from agents.benchmarks.evaluation import AtThreshold, Likeness, Scores, at_threshold, evaluate
 from agents.benchmarks.features import Features, Progress, compute_features, mean_views
-from agents.benchmarks.fitting import fit
+from agents.benchmarks.fitting import Candidates, fit
 from agents.benchmarks.image_set import ImageSet
 from alerts.policy import Calibration, confidence
 from gpu_kernels.hamming import hamming
@@ -36,6 +36,7 @@ class Evidence:
         sscd: (posts, references), cosine of the whole pictures.
         similarity: (posts, references), Haechi's; -1 where nothing was compared.
         distance: (posts, references), Haechi's PDQ distance; NaN where none.
+        detail: (references,), bits.
         views: embeddings of a post, on average.
         seconds: of one core for the fingerprint of a post, on average.
     """
@@ -45,6 +46,7 @@ class Evidence:
     sscd: NDArray[np.float64]
     similarity: NDArray[np.float64]
     distance: NDArray[np.float64]
+    detail: NDArray[np.float64]
     views: float
     seconds: float
 
@@ -97,6 +99,7 @@ def gather(
         sscd=_whole(posts) @ _whole(references).T,
         similarity=similarity,
         distance=distance,
+        detail=np.array([one.fingerprint.detail for one in references]),
         views=mean_views(posts),
         seconds=float(np.mean([post.seconds for post in posts])),
     )
@@ -135,13 +138,14 @@ def fit_half(evidence: Evidence) -> tuple[Calibration, dict[str, Any]]:
     best = similarity.argmax(axis=1)
     rows = np.arange(len(posts))
     truth = evidence.images.truth[posts]
-    calibration = fit(
-        similarity[rows, best],
-        evidence.distance[pairs][rows, best],
-        references[best] == truth,
-        similarity[truth < 0].max(axis=1),
+    candidates = Candidates(
+        similarity=similarity[rows, best],
+        distance=evidence.distance[pairs][rows, best],
+        detail=evidence.detail[references[best]],
+        is_copy=references[best] == truth,
+        is_unrelated=truth < 0,
     )
-    return calibration, {
+    return fit(candidates), {
         "set": evidence.images.name,
         "half": FITTED_HALF,
         "references": len(references),
@@ -193,13 +197,15 @@ def _row(
 
 
 def _confidences(evidence: Evidence, calibration: Calibration) -> Likeness:
-    pairs = zip(evidence.similarity.flat, evidence.distance.flat, strict=True)
+    detail = np.broadcast_to(evidence.detail, evidence.similarity.shape)
+    pairs = zip(evidence.similarity.flat, evidence.distance.flat, detail.flat, strict=True)
     values = [
         confidence(
             calibration,
             similarity=float(cosine),
             pdq_distance=None if np.isnan(bits) else int(bits),
+            detail=float(bits_of_detail),
         )
-        for cosine, bits in pairs
+        for cosine, bits, bits_of_detail in pairs
     ]
     return np.array(values).reshape(evidence.similarity.shape)

@@ -77,7 +77,10 @@ def match_image(
 
 def _match(candidate: Candidate, owner: Owner, space: str, calibration: Calibration) -> Match:
     probability = confidence(
-        calibration, similarity=candidate.similarity, pdq_distance=candidate.pdq_distance
+        calibration,
+        similarity=candidate.similarity,
+        pdq_distance=candidate.pdq_distance,
+        detail=candidate.detail,
     )
     return Match(
         case=owner.case,

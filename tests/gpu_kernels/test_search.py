@@ -67,6 +67,7 @@ def test_the_most_similar_reference_comes_first_with_the_view_that_shows_it(
     assert best.ordinal == 7
     assert best.similarity > 0.9
     assert best.query_box == pytest.approx((0.2, 0, 1, 1))
+    assert best.detail == 5.0
 
 
 @given(seed=st.integers(0, 10**6), limit=st.integers(1, 25), below=st.integers(0, 21))

@@ -13,7 +13,14 @@ from streams.types import CaseId, ContentId, Decision, Modality, ReferenceId
 from tests.fakes import fingerprint_of
 
 NUMBERS = Calibration(
-    intercept=20.0, slope=18.0, hash_weight=3.0, hash_reach=62.0, alert=0.99, review=0.8
+    intercept=20.0,
+    slope=18.0,
+    hash_weight=3.0,
+    hash_reach=62.0,
+    plain_weight=1.0,
+    plain_below=5.0,
+    alert=0.99,
+    review=0.8,
 )
 
 
@@ -96,6 +103,16 @@ def test_a_flat_picture_matches_nothing(gallery: Snapshot) -> None:
     whole = fingerprint_of(2)
     flat = replace(whole, detail=0.3, boxes=np.array([[0, 0, 1, 1]] * 2, np.float32))
     assert match_frames([flat], gallery, NUMBERS) == []
+
+
+def test_a_plain_reference_needs_more_likeness(gallery: Snapshot) -> None:
+    plain = FrameGallery()
+    for ordinal in range(4):
+        plain.add(ordinal, fingerprint_of(ordinal, detail=3.0))
+    sure = match_image(fingerprint_of(2), gallery, NUMBERS)[0]
+    less = match_image(fingerprint_of(2), replace(gallery, frames=plain), NUMBERS)[0]
+    assert less.reference == sure.reference
+    assert less.confidence < sure.confidence
 
 
 def test_no_frame_and_no_reference_are_no_match(gallery: Snapshot) -> None:
