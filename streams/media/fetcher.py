@@ -39,6 +39,9 @@ LATER = frozenset({401, 403, 408, 421, 425, 429})
 """Besides every 5xx. 401 and 403 are what hosts say to a client they take for a robot, and what
 a store says before a fresh upload is everywhere: worth the caller's bounded retries."""
 
+NOT_CONNECTED = (httpcore.ConnectError, httpcore.ConnectTimeout)
+OURS = (httpcore.PoolTimeout, httpcore.LocalProtocolError, httpcore.UnsupportedProtocol)
+"""Failures that say nothing about the host."""
 CONNECTION_ERRORS = (
     httpcore.TimeoutException,
     httpcore.NetworkError,
@@ -58,7 +61,7 @@ class FetchLimits:
         connect_seconds: of a name's resolution and connection.
         idle_seconds: without a byte from the host.
         max_redirects: followed.
-        max_failures: of a host in a row, after which it is left alone.
+        max_failures: to connect to a host, in a row, after which it is left alone.
         cool_down_seconds: for how long.
     """
 
@@ -123,7 +126,9 @@ class GuardedFetcher:
         self._politeness = politeness
         self._transport = transport or GuardedTransport(allow_origins)
         self._breaker = HostBreaker(
-            self._limits.max_failures, self._limits.cool_down_seconds, clock or SystemClock()
+            max_failures=self._limits.max_failures,
+            cool_down_seconds=self._limits.cool_down_seconds,
+            clock=clock or SystemClock(),
         )
         self._headers = {
             "User-Agent": user_agent,
@@ -155,7 +160,7 @@ class GuardedFetcher:
                 return await self._follow(trip, parse_url(url))
         except TimeoutError:
             if trip.asked is not None:
-                self._breaker.failed(trip.asked)
+                self._breaker.fell_silent(trip.asked)
             raise MediaUnavailableError("not delivered in time") from None
 
     async def close(self) -> None:
@@ -181,7 +186,10 @@ class GuardedFetcher:
         try:
             yield
         except CONNECTION_ERRORS as error:
-            self._breaker.failed(key)
+            if isinstance(error, NOT_CONNECTED):
+                self._breaker.failed(key)
+            elif not isinstance(error, OURS):
+                self._breaker.fell_silent(key)
             # from None: the cause's text may name the host
             raise MediaUnavailableError(f"no delivery: {type(error).__name__}") from None
         except MediaError:
@@ -281,6 +289,6 @@ def _retry_after(headers: httpx.Headers) -> float | None:
         return min(float(text[:9]), MAX_RETRY_AFTER_SECONDS)
     try:
         wait = parsedate_to_datetime(text) - parsedate_to_datetime(headers.get("date", ""))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, ArithmeticError, LookupError):  # a date without end overflows
         return None
     return min(max(wait.total_seconds(), 0.0), MAX_RETRY_AFTER_SECONDS)

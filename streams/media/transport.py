@@ -224,7 +224,8 @@ def origin_of(url: httpx.URL) -> tuple[str, str, int]:
         raise ForbiddenAddressError("only http and https are fetched")
     if not url.host or b"%" in url.raw_host or url.userinfo:
         raise ForbiddenAddressError("the address has no plain host, or carries credentials")
-    return url.scheme, url.host, url.port or SCHEMES[url.scheme]
+    port = url.port if url.port is not None else SCHEMES[url.scheme]  # port 0 is no default port
+    return url.scheme, url.host, port
 
 
 def _parse_origin(text: str) -> tuple[str, str, int]:

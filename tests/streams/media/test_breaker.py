@@ -92,6 +92,17 @@ def test_a_trial_that_is_cancelled_does_not_stop_the_host_for_ever() -> None:
     assert is_open(hosts, "a")
 
 
+def test_a_silence_after_a_trials_connection_opens_a_host_again() -> None:
+    clock = Hands()
+    hosts = HostBreaker(cool_down_seconds=30, clock=clock)
+    hosts.failed("a")
+    hosts.failed("a")
+    clock.at = 31
+    assert is_open(hosts, "a")
+    hosts.fell_silent("a")
+    assert is_open(hosts, "a")
+
+
 def test_hosts_that_an_uploader_invents_do_not_fill_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
