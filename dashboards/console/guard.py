@@ -97,6 +97,6 @@ def _refusal(scope: MutableMapping[str, Any]) -> int | None:
     if scope["method"] in {"GET", "HEAD"}:
         return None
     length = headers.get(b"content-length", b"")
-    if not length.isdigit():
+    if b"transfer-encoding" in headers or not length.isdigit():  # chunks overrule the length
         return 411
-    return 413 if int(length) > MAX_BODY_BYTES else None
+    return 413 if int(length[:20]) > MAX_BODY_BYTES else None

@@ -83,3 +83,9 @@ async def test_a_body_of_unknown_length_is_refused() -> None:
     assert (await ask(app_that(nothing), "POST", content=chunks())).status_code == 411
     wrong = await ask(app_that(nothing), "POST", headers={"content-length": "-1"})
     assert wrong.status_code == 411
+
+
+async def test_chunks_do_not_hide_behind_a_small_length() -> None:
+    headers = {"content-length": "10", "transfer-encoding": "chunked"}
+    answer = await ask(app_that(nothing), "POST", headers=headers, content=b"x" * 10)
+    assert answer.status_code == 411
