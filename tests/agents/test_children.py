@@ -1,6 +1,7 @@
 """`agents.children`, with small real processes."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -26,6 +27,16 @@ def test_a_long_log_is_set_apart_at_the_next_start(tmp_path: Path) -> None:
     ended(child)
     assert child.log.read_text() == "new\n"
     assert (tmp_path / "worker-0.log.1").stat().st_size == MAX_LOG_BYTES + 1
+
+
+def test_a_childs_memory_is_told_while_it_runs(tmp_path: Path) -> None:
+    child = a_child(tmp_path, "print('up', flush=True); import time; time.sleep(60)")
+    assert child.memory_bytes() == 0
+    child.start()
+    assert child.memory_bytes() > 0
+    child.signal(signal.SIGKILL)
+    ended(child)
+    assert child.memory_bytes() == 0
 
 
 def test_a_child_runs_without_a_log_that_cannot_be_written(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`agents.launching`, with the real processes of `haechi up`."""
 
+import asyncio
 import os
 import re
 import signal
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 
 from agents import launching
+from agents.children import Child
+from streams.clock import SystemClock
 from streams.settings import Settings, environment_of
 from tests.end_to_end.instance import (
     Instance,
@@ -180,9 +183,28 @@ def test_a_taken_port_ends_it_with_the_reason(tmp_path: Path, host: MediaHost) -
     assert f"port {taken}" in said
 
 
-def test_the_brokers_port_is_kept_while_it_is_free(tmp_path: Path) -> None:
-    file = tmp_path / "broker.port"
-    first = launching._persisted_port(file)
-    assert launching._persisted_port(file) == first
-    file.write_text("not a number")
-    assert launching._persisted_port(file) > 0
+async def test_a_broker_that_is_full_begins_a_new_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = Child("broker", [sys.executable, "-S", "-c", "input()"], os.environ, tmp_path)
+    broker.start()
+    database: Any = None
+    launcher = launching.Launcher(Settings(home=tmp_path), database, print, SystemClock())
+    replaced: list[bool] = []
+
+    async def replace() -> None:
+        replaced.append(broker.runs)
+
+    monkeypatch.setattr(launcher, "_broker", broker)
+    monkeypatch.setattr(launcher, "_replace_broker", replace)
+    try:
+        monkeypatch.setattr(launching, "MAX_BROKER_BYTES", 2**40)
+        await launcher._tick()
+        monkeypatch.setattr(launching, "MAX_BROKER_BYTES", 1)
+        async with asyncio.timeout(5):
+            while not replaced:
+                await launcher._tick()
+                await asyncio.sleep(0.01)
+    finally:
+        broker.signal(signal.SIGKILL)
+    assert replaced == [False]

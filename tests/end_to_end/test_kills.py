@@ -74,9 +74,8 @@ def hold_to_account(
 
 def kill_workers(instance: Instance, chance: random.Random) -> None:
     """End one of the two workers at five random points; the launcher brings each back."""
-    for _ in range(5):
+    for name in chance.sample(["worker-0", "worker-1"] * 3, 5):
         time.sleep(chance.uniform(2, 8))
-        name = f"worker-{chance.randrange(2)}"
         pid = instance.pid_of(name)
         kill(pid)
         instance.wait(
