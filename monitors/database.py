@@ -28,7 +28,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
-        options: dict[str, Any] = {"future": True}
+        options: dict[str, Any] = {"future": True, "hide_parameters": True}
         if self.is_sqlite:
             options["connect_args"] = {"timeout": BUSY_TIMEOUT_SECONDS}
         else:

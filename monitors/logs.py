@@ -4,10 +4,13 @@ No URL, no text, no name gets through: a field that is not listed is dropped and
 """
 
 import contextlib
+import json
 import logging
 import re
 import sys
+import traceback
 from collections.abc import MutableMapping
+from types import TracebackType
 from typing import Any, TextIO, cast
 
 import structlog
@@ -58,31 +61,79 @@ class Forgiving:
             self._stream.flush()
 
 
-class _RedactUrls(logging.Filter):
-    """The same for libraries that log by the standard module."""
+def frames_of(error: BaseException | None) -> str:
+    """Give an error's classes and places, its causes' too, without their messages.
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = _URL.sub("<url>", record.getMessage()), None
-        return True
+    A message may quote a post, a database's row or a keyword.
+    """
+    parts: list[str] = []
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        parts.append("".join(traceback.format_tb(error.__traceback__)) + type(error).__name__)
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "\nfrom\n".join(parts)
+
+
+def _render(exc_info: Any) -> str:
+    return frames_of(exc_info[1])
+
+
+class _JsonLines(logging.Formatter):
+    """The same for libraries that log by the standard module: no URL, no error's message.
+
+    Args:
+        process: named in every line.
+    """
+
+    def __init__(self, process: str) -> None:
+        super().__init__()
+        self._process = process
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write one line. What follows a message's first line may be a future's repr."""
+        if isinstance(record.args, tuple):
+            record.args = tuple(map(_nameless, record.args))
+        message = _URL.sub("<url>", record.getMessage()).strip()
+        line = {
+            "process": self._process,
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": message.partition("\n")[0],
+        }
+        if record.exc_info and record.exc_info[1] is not None:
+            line["exception"] = frames_of(record.exc_info[1])
+        return json.dumps(line)
+
+
+def _nameless(argument: object) -> object:
+    return type(argument).__name__ if isinstance(argument, BaseException) else argument
+
+
+def _report_fall(
+    _kind: type[BaseException], error: BaseException, _trace: TracebackType | None
+) -> None:
+    """Stand in for Python's last words, which end with the error's message."""
+    sys.stderr.write(frames_of(error) + "\n")
 
 
 def configure(level: str, *, process: str) -> None:
     """Send this process's logs to standard error as JSON lines."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(_RedactUrls())
+    handler.setFormatter(_JsonLines(process))
     logging.basicConfig(
         level=max(logging.WARNING, logging.getLevelNamesMapping()[level.upper()]),
         handlers=[handler],
-        format=f'{{"process": "{process}", "level": "%(levelname)s", "logger": "%(name)s", '
-        '"event": "%(message)s"}',
         force=True,
     )
+    if process != "cli":  # its standard error is kept in a file
+        sys.excepthook = _report_fall
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
+            structlog.processors.ExceptionRenderer(_render),
             redact,
             structlog.processors.JSONRenderer(),
         ],

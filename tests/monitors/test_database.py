@@ -91,3 +91,12 @@ def test_an_unreachable_server_is_an_unavailable_database() -> None:
     with pytest.raises(DatabaseUnavailableError), database.read():
         pass
     database.close()
+
+
+def test_an_error_of_the_database_quotes_no_values(database: Database, clock: FakeClock) -> None:
+    row = {"source": "secret-source", "cursor": "secret-cursor", "updated_at": clock.now()}
+    with database.write() as connection:
+        connection.execute(sa.insert(cursors).values(row))
+        with pytest.raises(sa.exc.IntegrityError) as raised:
+            connection.execute(sa.insert(cursors).values(row))
+    assert "secret-cursor" not in str(raised.value)
