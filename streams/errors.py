@@ -28,7 +28,7 @@ StreamError
 └── TransientError               database, disk, broker or child: retried with capped back-off
     ├── DatabaseUnavailableError     locked, unreachable or a full disk
     ├── BrokerUnavailableError       did not acknowledge what was sent
-    ├── GalleryStaleError            was not confirmed lately: nothing may be matched, nor called clear
+    ├── GalleryStaleError            not confirmed lately: nothing is matched, nor called clear
     ├── InboxFullError               too many posts wait: sources pause, the push endpoint says 503
     └── EngineError                  an engine child died or does not answer
 """
