@@ -7,8 +7,8 @@ Posts without a match end here; the others go on as sightings. The wiring around
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
 from agents.ending import count_ends
@@ -37,6 +37,15 @@ from streams.types import (
 MEDIA_AT_ONCE = 24
 """Media of one agent between their fetch and their match. Bounds what bodies hold in memory, and
 is enough that slow hosts do not keep the engines waiting."""
+
+BATCH_SECONDS = 20.0
+"""In which a batch takes up media. A post whose media were not all taken up by then is produced
+again: one with many slow or heavy media must not hold up the sightings of others."""
+
+DECODE_SECONDS = 10.0
+"""What decoding may take beyond that, the wait for a decoder included."""
+
+RETURNED_AFTER = timedelta(seconds=1)
 
 REMEMBERED = 512
 """Media whose fingerprints are kept, about 5 kB a picture: a re-posted file is decoded once."""
@@ -80,10 +89,12 @@ class Postponed:
     Args:
         key: whose.
         not_before: when it is produced again.
+        counted: whether this was one of its tries; not where it only had to wait for others.
     """
 
     key: PostKey
     not_before: datetime
+    counted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +113,34 @@ class _Undelivered:
     error: MediaUnavailableError
 
 
+@dataclass(frozen=True, slots=True)
+class _Untried:
+    """The batch's time was over before this medium could be looked at."""
+
+    index: int
+
+
+_Found = MediumResult | _Undelivered | _Untried
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """When a batch takes up no more media.
+
+    Args:
+        clock: whose monotonic time counts.
+        at: by that clock.
+    """
+
+    clock: Clock
+    at: float
+
+    @property
+    def left(self) -> float:
+        """Seconds until then; 0 when it is over."""
+        return max(0.0, self.at - self.clock.monotonic())
+
+
 class Media:
     """One medium's way from its address to its matches.
 
@@ -109,33 +148,49 @@ class Media:
         fetch: raises MediaError.
         recognise: raises MediaError and TransientError.
         match: see `MatchAll`.
+        advanced: told whenever a medium is done with.
     """
 
-    def __init__(self, fetch: Fetch, recognise: Recognise, match: MatchAll) -> None:
+    def __init__(
+        self,
+        fetch: Fetch,
+        recognise: Recognise,
+        match: MatchAll,
+        advanced: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._advanced = advanced
         self._fetch = fetch
         self._recognise = recognise
         self._match = match
         self._slots = asyncio.Semaphore(MEDIA_AT_ONCE)
         self._seen: OrderedDict[str, list[ImageFingerprint]] = OrderedDict()
 
-    async def inspect(
-        self, index: int, item: MediaItem, seconds: float
-    ) -> MediumResult | _Undelivered:
+    async def inspect(self, index: int, item: MediaItem, seconds: float, until: Until) -> _Found:
         """Inspect one medium; what cannot be inspected has its outcome too."""
         async with self._slots:
+            if not until.left:
+                return _Untried(index)
             try:
-                fetched = await self._fetched(item.url, seconds)
-            except MediaUnavailableError as error:
-                return _Undelivered(index, error)
-            except MediaError as error:
-                return inspecting.failed(index, error)
-            try:
-                prints = await self._fingerprints(fetched)
-            except MediaError as error:
-                return inspecting.failed(index, error, fetched.sha256)
-            with metrics.STAGE_SECONDS.labels("match").time():
-                matches = await asyncio.to_thread(self._match, prints)
-            return inspecting.inspected(index, fetched.sha256, matches)
+                return await self._inspect(index, item, seconds, until)
+            finally:
+                self._advanced()
+
+    async def _inspect(self, index: int, item: MediaItem, seconds: float, until: Until) -> _Found:
+        try:
+            fetched = await self._fetched(item.url, seconds)
+        except MediaUnavailableError as error:
+            return _Undelivered(index, error)
+        except MediaError as error:
+            return inspecting.failed(index, error)
+        try:
+            prints = await self._fingerprints(fetched, until)
+        except MediaError as error:
+            return inspecting.failed(index, error, fetched.sha256)
+        if prints is None:
+            return _Untried(index)
+        with metrics.STAGE_SECONDS.labels("match").time():
+            matches = await asyncio.to_thread(self._match, prints)
+        return inspecting.inspected(index, fetched.sha256, matches)
 
     async def _fetched(self, url: str, seconds: float) -> FetchedMedia:
         with metrics.STAGE_SECONDS.labels("fetch").time():
@@ -145,13 +200,20 @@ class Media:
             except TimeoutError:
                 raise MediaUnavailableError("not delivered in this try's time") from None
 
-    async def _fingerprints(self, fetched: FetchedMedia) -> list[ImageFingerprint]:
+    async def _fingerprints(
+        self, fetched: FetchedMedia, until: Until
+    ) -> list[ImageFingerprint] | None:
+        """Give a medium's fingerprints; None where no decoder had time for it."""
         known = self._seen.get(fetched.sha256)
         if known is not None:
             self._seen.move_to_end(fetched.sha256)
             return known
-        with metrics.STAGE_SECONDS.labels("decode").time():
-            decoded = await self._recognise.decode(fetched.body)
+        try:
+            with metrics.STAGE_SECONDS.labels("decode").time():
+                async with asyncio.timeout(until.left + DECODE_SECONDS):
+                    decoded = await self._recognise.decode(fetched.body)
+        except TimeoutError:
+            return None
         with metrics.STAGE_SECONDS.labels("fingerprint").time():
             prints = await self._recognise.fingerprint_frames(decoded)
         self._seen[fetched.sha256] = prints
@@ -199,8 +261,13 @@ class Inspecting:
             waited = (now - found[key].triaged_at).total_seconds()
             metrics.STAGE_SECONDS.labels("queue").observe(max(0.0, waited))
         open_ = [(record, tried[key]) for key, record in found.items() if key in tried]
-        results = await _all(self._inspect(record, tries) for record, tries in open_)
-        return _merged(results)
+        media = await self._media_of(open_)
+        return _merged(
+            [
+                self._judged(record, tries, media[place], counted=place == 0)
+                for place, (record, tries) in enumerate(open_)
+            ]
+        )
 
     async def emit(self, found: Inspected) -> None:
         """Hand sightings on; end and put off the rest in one transaction."""
@@ -218,38 +285,72 @@ class Inspecting:
     def _write(self, found: Inspected) -> None:
         with self._database.write() as connection:
             for one in found.postponed:
-                inbox.postpone(connection, one.key, one.not_before)
+                inbox.postpone(connection, one.key, one.not_before, counted=one.counted)
             new = inbox.finish(connection, found.ends)
         metrics.POSTPONED.inc(len(found.postponed))
         count_ends(found.ends, new)
 
-    async def _inspect(self, record: InspectionRecord, tries: int) -> Inspected:
-        post = record.post.to_post()
-        seconds = inspecting.seconds_allowed(tries, self._tries.timeout_seconds)
-        found = await _all(
-            self._media.inspect(index, item, seconds) for index, item in enumerate(post.media)
+    async def _media_of(
+        self, batch: Sequence[tuple[InspectionRecord, int]]
+    ) -> Sequence[Sequence[_Found]]:
+        """Inspect a batch in the order of `inspecting.order_of`; give what was found by post."""
+        until = Until(self._clock, self._clock.monotonic() + BATCH_SECONDS)
+        media = [record.post.to_post().media for record, _ in batch]
+        most = self._tries.timeout_seconds
+        seconds = [inspecting.seconds_allowed(tries, most) for _, tries in batch]
+        order = inspecting.order_of(
+            [(len(items), tries) for items, (_, tries) in zip(media, batch, strict=True)]
         )
+        found = await _all(
+            self._media.inspect(index, media[place][index], seconds[place], until)
+            for place, index in order
+        )
+        by_place = dict(zip(order, found, strict=True))
+        return [
+            [by_place[place, index] for index in range(len(items))]
+            for place, items in enumerate(media)
+        ]
+
+    def _judged(
+        self, record: InspectionRecord, tries: int, found: Sequence[_Found], *, counted: bool
+    ) -> Inspected:
+        """Say what becomes of a post.
+
+        Args:
+            record: the post.
+            tries: how often it was put off before.
+            found: what became of its media.
+            counted: whether media that the batch had no time for count as a try: they do for its
+                first post, which nobody kept waiting, so every post ends.
+        """
+        post = record.post.to_post()
         late = [one for one in found if isinstance(one, _Undelivered)]
+        untried = any(isinstance(one, _Untried) for one in found)
         results = [_settled(one) for one in found]
         outcome, reason = inspecting.outcome_of(results)
-        if late and outcome is not Outcome.SIGHTED and tries + 1 < self._tries.attempts:
-            return Inspected((), (), [self._postpone(post, tries, late)], ())
         if outcome is Outcome.SIGHTED:
             return Inspected([self._sighted(record, post, results)], (), (), results)
+        if untried and not counted:
+            soon = self._clock.now() + RETURNED_AFTER
+            return Inspected((), (), [Postponed(key=post.key, not_before=soon, counted=False)], ())
+        if (late or untried) and tries + 1 < self._tries.attempts:
+            return Inspected((), (), [self._postpone(post, tries, late)], ())
         return Inspected((), [self._ended(post, outcome, reason)], (), results)
 
     def _postpone(self, post: Post, tries: int, late: Sequence[_Undelivered]) -> Postponed:
-        asked = max(one.error.retry_after_seconds or 0.0 for one in late)
+        asked = max((one.error.retry_after_seconds or 0.0 for one in late), default=0.0)
         wait = inspecting.wait_before_retry(tries, self._tries.retry_seconds, asked)
         return Postponed(key=post.key, not_before=self._clock.now() + wait)
 
     def _sighted(
         self, record: InspectionRecord, post: Post, results: Sequence[MediumResult]
     ) -> Keyed:
+        kept = inspecting.bounded(results)
+        cases = {match.case for result in kept for match in result.matches}
         sighting = Sighting(
-            post=post,
-            results=tuple(results),
-            hits=tuple(hit.to_domain() for hit in record.hits),
+            post=_without_words(post),
+            results=kept,
+            hits=tuple(hit.to_domain() for hit in record.hits if hit.case in cases),
             triaged_at=record.triaged_at,
             inspected_at=self._clock.now(),
         )
@@ -267,10 +368,18 @@ class Inspecting:
         )
 
 
-def _settled(found: MediumResult | _Undelivered) -> MediumResult:
+def _settled(found: _Found) -> MediumResult:
     if isinstance(found, _Undelivered):
         return inspecting.failed(found.index, found.error)
+    if isinstance(found, _Untried):
+        return inspecting.shed(found.index)
     return found
+
+
+def _without_words(post: Post) -> Post:
+    """Leave out what no decision needs: it would make records larger than a broker takes."""
+    media = tuple(replace(item, alt_text="") for item in post.media)
+    return replace(post, text="", media=media)
 
 
 def _merged(parts: Sequence[Inspected]) -> Inspected:

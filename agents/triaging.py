@@ -20,6 +20,10 @@ from streams.types import Outcome, Post, PostKey, PostOutcome, Priority
 NO_MEDIA = "no_media"
 """Reason of a `clear` post with nothing to inspect, whatever its text says."""
 
+MAX_HITS = 1000
+"""Of one post, the best: some 125 kB as JSON. A text that lists every name in the country must not
+make a record that no broker takes: its post would be a dead letter, and its media unseen."""
+
 TOPICS: Mapping[Priority, str] = {
     Priority.URGENT: topics.INSPECTIONS_URGENT,
     Priority.BULK: topics.INSPECTIONS_BULK,
@@ -90,7 +94,8 @@ class Triaging:
 
 
 def _inspection(record: PostRecord, triaged: Triaged, now: datetime) -> InspectionRecord:
-    hits = tuple(KeywordHitRecord.from_domain(hit) for hit in triaged.hits)
+    best = sorted(triaged.hits, key=lambda hit: -hit.similarity)[:MAX_HITS]
+    hits = tuple(KeywordHitRecord.from_domain(hit) for hit in best)
     return InspectionRecord(post=record, priority=triaged.priority, hits=hits, triaged_at=now)
 
 

@@ -109,17 +109,17 @@ class Pipeline:
             console_link=settings.console_link,
         )
         self._add("triage", topics.POSTS, PostRecord, triaging)
-        urgent, bulk = self._inspecting("inspect_urgent"), self._inspecting("inspect_bulk")
-        self._add("inspect_urgent", topics.INSPECTIONS_URGENT, InspectionRecord, urgent)
-        self._add("inspect_bulk", topics.INSPECTIONS_BULK, InspectionRecord, bulk)
+        self._add_inspecting("inspect_urgent", topics.INSPECTIONS_URGENT)
+        self._add_inspecting("inspect_bulk", topics.INSPECTIONS_BULK)
         self._add("decide", topics.SIGHTINGS, SightingRecord, deciding)
 
-    def _inspecting(self, agent: str) -> Inspecting:
-        settings = self.settings
-        return Inspecting(
+    def _add_inspecting(self, agent: str, topic: str) -> None:
+        settings, progress = self.settings, Progress(self._clock)
+        media = Media(self._eyes.fetch, self._eyes, self._eyes.match, progress.advanced)
+        steps = Inspecting(
             agent,
             database=self._database,
-            media=Media(self._eyes.fetch, self._eyes, self._eyes.match),
+            media=media,
             send=self._send,
             tries=Tries(
                 attempts=settings.fetch_attempts,
@@ -128,9 +128,17 @@ class Pipeline:
             ),
             clock=self._clock,
         )
+        self._add(agent, topic, InspectionRecord, steps, progress)
 
-    def _add(self, agent: str, topic: str, record: type[In], steps: Any) -> None:
-        settings, progress = self.settings, Progress(self._clock)
+    def _add(
+        self,
+        agent: str,
+        topic: str,
+        record: type[In],
+        steps: Any,
+        progress: Progress | None = None,
+    ) -> None:
+        settings, progress = self.settings, progress or Progress(self._clock)
         self._progress.append(progress)
         shell = Shell(
             agent,

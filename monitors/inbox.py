@@ -152,12 +152,14 @@ def attempts(connection: Connection, keys: Iterable[PostKey]) -> Mapping[PostKey
     return {PostKey(row.post_key): row.attempts for row in connection.execute(query)}
 
 
-def postpone(connection: Connection, key: PostKey, not_before: datetime) -> None:
-    """Put a post off: it is produced again after `not_before`, and this try is counted."""
+def postpone(
+    connection: Connection, key: PostKey, not_before: datetime, *, counted: bool = True
+) -> None:
+    """Put a post off: it is produced again after `not_before`, and this try is counted or not."""
     connection.execute(
         sa.update(inbox)
         .where(inbox.c.post_key == key)
-        .values(not_before=not_before, produced_at=None, attempts=inbox.c.attempts + 1)
+        .values(not_before=not_before, produced_at=None, attempts=inbox.c.attempts + int(counted))
     )
 
 

@@ -1,6 +1,7 @@
 """From how each medium ended to how its post ended."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from streams.errors import (
@@ -17,6 +18,13 @@ UNREACHABLE = "host_unreachable"
 
 PARTLY = "partly_"
 """Stands before the reason where at least one medium of the post was inspected."""
+
+OUT_OF_TIME = "out_of_time"
+"""Reason of a medium that no try had time for: its post holds too many slow or heavy ones."""
+
+MAX_MATCHES = 600
+"""Of one sighting: some 300 kB as JSON. With the largest post it stays below the 1 MiB that a
+broker takes; a larger record would be a dead letter, and its sighting lost."""
 
 LONGEST_WAIT = timedelta(hours=1)
 """A host that asks to be left alone for longer is asked again all the same."""
@@ -50,6 +58,45 @@ def inspected(index: int, sha256: str, matches: Sequence[Match]) -> MediumResult
     seen = tuple(match for match in matches if match.decision is not Decision.NONE)
     outcome = Outcome.SIGHTED if seen else Outcome.CLEAR
     return MediumResult(index=index, outcome=outcome, sha256=sha256, matches=seen)
+
+
+def shed(index: int) -> MediumResult:
+    """Say of a medium that there was no time for it."""
+    return MediumResult(index=index, outcome=Outcome.SHED, reason=OUT_OF_TIME)
+
+
+def bounded(results: Sequence[MediumResult]) -> tuple[MediumResult, ...]:
+    """Keep at most `MAX_MATCHES`: every medium's best first, then the second ones."""
+    places = sorted(
+        (rank, at) for at, one in enumerate(results) for rank in range(len(one.matches))
+    )
+    kept = [0] * len(results)
+    for _, at in places[:MAX_MATCHES]:
+        kept[at] += 1
+    return tuple(
+        replace(one, matches=one.matches[:count]) for one, count in zip(results, kept, strict=True)
+    )
+
+
+def order_of(counts: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Order a batch's media: every post's first, then every post's second, and so on.
+
+    So no post's many media stand before another's few. Every second try begins at a post's end:
+    what its first media keep from being looked at in one try is looked at in the next.
+
+    Args:
+        counts: of each post, how many media it has, and how often it was put off.
+
+    Returns:
+        Each medium as its post's place and its own.
+    """
+    ranked = sorted(
+        (rank, place) for place, (count, _) in enumerate(counts) for rank in range(count)
+    )
+    return [
+        (place, counts[place][0] - 1 - rank if counts[place][1] % 2 else rank)
+        for rank, place in ranked
+    ]
 
 
 def outcome_of(results: Sequence[MediumResult]) -> tuple[Outcome, str | None]:

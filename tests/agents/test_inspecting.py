@@ -3,12 +3,13 @@
 import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 
-from agents.inspecting import Inspecting, Media, Tries
+from agents.inspecting import BATCH_SECONDS, Inspecting, Media, Tries
 from gpu_kernels.fingerprint import ImageFingerprint
 from monitors import inbox
 from monitors.database import Database
@@ -25,7 +26,7 @@ from streams.errors import (
     UndecodableMediaError,
 )
 from streams.media.fetcher import FetchedMedia
-from streams.schemas import InspectionRecord, PostRecord, SightingRecord
+from streams.schemas import InspectionRecord, KeywordHitRecord, PostRecord, SightingRecord
 from streams.types import (
     CaseId,
     ContentId,
@@ -52,6 +53,8 @@ class World:
     """Hosts, decoder, engines and gallery: each address behaves as told."""
 
     def __init__(self) -> None:
+        self.passing: Callable[[], None] = lambda: None
+        self.advanced = 0
         self.fetched: list[str] = []
         self.decoded = 0
         self.at: dict[str, Behaviour] = {}
@@ -61,6 +64,7 @@ class World:
 
     async def fetch(self, url: str) -> FetchedMedia:
         self.fetched.append(url)
+        self.passing()
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:
@@ -93,6 +97,9 @@ class World:
     async def fingerprint_frames(self, media: DecodedMedia) -> list[ImageFingerprint]:
         self._last = media.frames[0].rgb
         return [fingerprint_of(int(self._bodies[media.frames[0].rgb].rsplit("/", 1)[1]))]
+
+    def advance(self) -> None:
+        self.advanced += 1
 
     def match(self, prints: Sequence[ImageFingerprint]) -> list[Match]:
         for url, behaviour in self.at.items():
@@ -136,7 +143,7 @@ def make(database: Database, sent: Sent, clock: FakeClock, world: World) -> Make
         return Inspecting(
             "inspect_bulk",
             database=database,
-            media=Media(world.fetch, world, world.match),
+            media=Media(world.fetch, world, world.match, world.advance),
             send=sent,
             tries=Tries(attempts=3, retry_seconds=20, timeout_seconds=timeout_seconds),
             clock=clock,
@@ -328,3 +335,84 @@ async def test_a_post_that_ended_meanwhile_is_not_fetched(
 ) -> None:
     await run(make(), clock, post_with(clock, 1, 1))
     assert world.fetched == []
+
+
+async def test_a_post_of_many_slow_media_neither_keeps_others_from_their_turn_nor_lasts(
+    make: Make, database: Database, clock: FakeClock, world: World
+) -> None:
+    slow, quick = post_with(clock, 1, *range(100, 200)), post_with(clock, 2, 1)
+    world.passing = lambda: clock.advance(BATCH_SECONDS / 30)
+    store(database, slow, quick)
+    inspecting = make()
+    await run(inspecting, clock, slow, quick)
+    assert ends(database) == {quick.key: ("clear", None)}
+    assert world.fetched[1] == url(1)
+    assert len(world.fetched) == world.advanced < 60
+    await run(inspecting, clock, slow)
+    assert world.fetched[-1] != url(199)
+    assert url(199) in world.fetched
+    await run(inspecting, clock, slow)
+    assert ends(database)[slow.key] == ("shed", "partly_out_of_time")
+
+
+async def test_a_post_that_had_to_wait_for_others_has_lost_no_try(
+    make: Make, database: Database, clock: FakeClock, world: World
+) -> None:
+    first, other = post_with(clock, 1, 1), post_with(clock, 2, 2)
+    world.passing = lambda: clock.advance(BATCH_SECONDS)
+    store(database, first, other)
+    media = 30  # more than are looked at at once: the last ones meet the end of the batch's time
+    crowd = [post_with(clock, 10 + number, 10 + number) for number in range(media)]
+    store(database, *crowd)
+    await run(make(), clock, first, *crowd, other)
+    assert other.key not in ends(database)
+    with database.read() as connection:
+        assert inbox.attempts(connection, [other.key]) == {other.key: 0}
+        due = inbox.take_due(connection, clock.now() + timedelta(seconds=1), limit=99)
+    assert other.key in {one.key for one in due}
+
+
+async def test_a_medium_that_keeps_its_decoder_busy_is_left_for_another_try(
+    make: Make,
+    database: Database,
+    clock: FakeClock,
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def hang(_body: bytes) -> DecodedMedia:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    monkeypatch.setattr(world, "decode", hang)
+    monkeypatch.setattr("agents.inspecting.DECODE_SECONDS", 0.05)
+    world.passing = lambda: clock.advance(BATCH_SECONDS)
+    post = post_with(clock, 1, 1)
+    store(database, post)
+    async with asyncio.timeout(5):
+        await run(make(), clock, post)
+    assert ends(database) == {}
+    with database.read() as connection:
+        assert inbox.attempts(connection, [post.key]) == {post.key: 1}
+
+
+async def test_a_sighting_carries_no_words_and_fits_the_broker(
+    make: Make, database: Database, clock: FakeClock, world: World, sent: Sent
+) -> None:
+    media = tuple(
+        MediaItem(url="https://h.example/" + "x" * 3900 + f"/{number}", alt_text="words " * 50)
+        for number in range(100)
+    )
+    post = a_post(clock, 1, media=media, text="words " * 10_000)
+    many = [replace(a_match(Decision.ALERT), case=CaseId("c" * 32)) for _ in range(40)]
+    world.match = lambda _prints: many  # type: ignore[method-assign,assignment]
+    store(database, post)
+    record = a_record(post, clock)
+    hits = tuple(KeywordHitRecord(case=case, keyword="k", similarity=1) for case in ("c" * 32, "d"))
+    inspecting = make()
+    await inspecting.emit(await inspecting.step([record.model_copy(update={"hits": hits})]))
+    [(_, value)] = sent.to(topics.SIGHTINGS)
+    assert b"words" not in value
+    assert len(value) < 900_000
+    sighting = SightingRecord.from_bytes(value).to_domain()
+    assert [hit.case for hit in sighting.hits] == ["c" * 32]
+    assert [item.url for item in sighting.post.media] == [item.url for item in media]

@@ -63,6 +63,21 @@ async def test_posts_with_media_go_on_by_their_priority(
         assert inbox.waiting(connection).posts == 2
 
 
+async def test_a_text_that_names_everybody_makes_no_record_too_large(
+    database: Database, sent: Sent, clock: FakeClock
+) -> None:
+    words = [f"name{number:04}x" for number in range(1100)]
+    index = KeywordIndex(
+        [WatchedKeyword(case=CaseId(word), keyword=KeywordId(word), text=word) for word in words]
+    )
+    triaging = Triaging("triage", database=database, index=lambda: index, send=sent, clock=clock)
+    post = a_post(clock, 1, media=MEDIA, text=" ".join(words))
+    store(database, post)
+    await run(triaging, post)
+    [(_, value)] = sent.to(topics.INSPECTIONS_URGENT)
+    assert len(InspectionRecord.from_bytes(value).hits) == 1000
+
+
 async def test_a_post_without_media_ends_clear_whatever_its_text_says(
     triaging: Triaging, database: Database, sent: Sent, clock: FakeClock
 ) -> None:

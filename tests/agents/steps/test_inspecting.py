@@ -7,8 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.steps.inspecting import (
+    MAX_MATCHES,
+    bounded,
     failed,
     inspected,
+    order_of,
     outcome_of,
     seconds_allowed,
     wait_before_retry,
@@ -113,3 +116,28 @@ def test_waits_double_and_heed_the_host_up_to_an_hour() -> None:
 
 def test_a_later_try_may_take_longer() -> None:
     assert [seconds_allowed(tries, 15) for tries in range(3)] == [6, 12, 15]
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 3)), max_size=8))
+def test_every_medium_has_its_turn_once_and_no_post_is_ahead_by_two(
+    counts: list[tuple[int, int]],
+) -> None:
+    order = order_of(counts)
+    assert sorted(order) == [(p, i) for p, (count, _) in enumerate(counts) for i in range(count)]
+    taken = dict.fromkeys(range(len(counts)), 0)
+    for place, _ in order:
+        waiting = [taken[p] for p, (count, _) in enumerate(counts) if taken[p] < count]
+        assert taken[place] == min(waiting)
+        taken[place] += 1
+
+
+def test_a_second_try_begins_at_the_end() -> None:
+    assert order_of([(3, 0), (2, 1)]) == [(0, 0), (1, 1), (0, 1), (1, 0), (0, 2)]
+
+
+def test_of_too_many_matches_every_mediums_best_are_kept() -> None:
+    many = MediumResult(index=0, outcome=Outcome.SIGHTED, matches=(a_match(Decision.ALERT),) * 40)
+    kept = bounded([many] * 100)
+    assert sum(len(one.matches) for one in kept) == MAX_MATCHES
+    assert {len(one.matches) for one in kept} == {MAX_MATCHES // 100}
+    assert bounded([many]) == (many,)
