@@ -106,6 +106,7 @@ class Child:
         try:
             if self._log.exists() and self._log.stat().st_size > MAX_LOG_BYTES:
                 self._log.replace(self._log.with_suffix(".log.1"))
+            self._log.touch(mode=0o600, exist_ok=True)
             return self._log.open("ab")
         except OSError:
             return Path(os.devnull).open("ab")

@@ -32,7 +32,7 @@ from monitors.register import CaseRegister
 from streams import broker
 from streams.clock import Clock, SystemClock
 from streams.errors import ConfigurationError, TransientError
-from streams.settings import Settings, environment_of
+from streams.settings import Settings, environment_of, foreign_environment
 
 log = structlog.get_logger()
 
@@ -65,7 +65,7 @@ def launch(settings: Settings, *, say: Say, clock: Clock | None = None) -> int:
         DatabaseUnavailableError: the database cannot be reached.
     """
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    settings.run_dir.mkdir(exist_ok=True)
+    settings.run_dir.mkdir(mode=0o700, exist_ok=True)
     with _locked(settings.run_dir / "lock"):
         Recognition.from_settings(settings)  # a missing model is said here, in one line
         database, clock = open_database(settings), clock or SystemClock()
@@ -120,7 +120,7 @@ class Launcher:
 
     async def run(self) -> int:
         """Run until a signal; give the exit status."""
-        self._logs.mkdir(parents=True, exist_ok=True)
+        self._logs.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._say(f"starting; logs are in {self._logs}")
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -223,7 +223,8 @@ class Launcher:
         self._group = f"{self._settings.consumer_group}-{self._clock.now():%Y%m%dt%H%M%S%f}"
         port = persisted_port(self._settings.run_dir / "broker.port")
         self._settings = self._settings.model_copy(update={"broker_url": broker.embedded_url(port)})
-        self._broker = Child("broker", broker.embedded_command(port), os.environ, self._logs)  # noqa: TID251
+        command = broker.embedded_command(port)
+        self._broker = Child("broker", command, foreign_environment(), self._logs)
         self._broker.start()
 
     def _plan(self) -> list[Supervised]:

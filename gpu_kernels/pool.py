@@ -140,6 +140,11 @@ def _check(image: Picture) -> None:
         raise ValueError(f"a picture of {image.shape[1]} x {image.shape[0]} pixels")
 
 
+def _environment() -> dict[str, str]:
+    """Leave the settings out: a child that strangers' pictures take over must find no password."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("HAECHI_")}  # noqa: TID251
+
+
 class _DiedError(Exception):
     """The child died, hung or answered nonsense over one item."""
 
@@ -193,7 +198,11 @@ class _Child:
         command += [str(theirs.fileno()), str(os.getpid()), *self._command]
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own module
-                command, pass_fds=[theirs.fileno()], cwd=_PACKAGE_ROOT, stdin=subprocess.DEVNULL
+                command,
+                env=_environment(),
+                pass_fds=[theirs.fileno()],
+                cwd=_PACKAGE_ROOT,
+                stdin=subprocess.DEVNULL,
             )
         self._socket = ours
 

@@ -196,8 +196,12 @@ def environment_of(settings: Settings) -> dict[str, str]:
         for name, value in values.items()
         if value is not None
     }
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith("HAECHI_")}  # noqa: TID251
-    return inherited | own
+    return foreign_environment() | own
+
+
+def foreign_environment() -> dict[str, str]:
+    """Give this process's environment without our settings: some of them are secret."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("HAECHI_")}  # noqa: TID251
 
 
 def _plain(value: object) -> str:

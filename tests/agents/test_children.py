@@ -29,6 +29,13 @@ def test_a_long_log_is_set_apart_at_the_next_start(tmp_path: Path) -> None:
     assert (tmp_path / "worker-0.log.1").stat().st_size == MAX_LOG_BYTES + 1
 
 
+def test_a_log_is_its_owners_alone(tmp_path: Path) -> None:
+    child = a_child(tmp_path, "print('new')")
+    child.start()
+    ended(child)
+    assert child.log.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_childs_memory_is_told_while_it_runs(tmp_path: Path) -> None:
     child = a_child(tmp_path, "print('up', flush=True); import time; time.sleep(60)")
     assert child.memory_bytes() == 0

@@ -171,6 +171,8 @@ def test_a_missing_model_is_said_in_one_line(tmp_path: Path) -> None:
     done = up(Settings(home=tmp_path / "home", models=tmp_path / "none"))
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
     assert "haechi models pull" in done.stderr
+    for folder in (tmp_path / "home", tmp_path / "home" / "run"):
+        assert folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_taken_port_ends_it_with_the_reason(tmp_path: Path, host: MediaHost) -> None:

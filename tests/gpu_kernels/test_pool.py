@@ -67,6 +67,19 @@ async def test_children_see_what_the_engine_sees(pool: EnginePool, toy: tuple[Pa
                 np.testing.assert_array_equal(getattr(theirs, name), getattr(ours, name))
 
 
+async def test_a_child_is_given_no_setting(
+    toy: tuple[Path, Model], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HAECHI_DATABASE_URL", "postgresql://u:password@h/d")
+    pool = EnginePool(ENGINE, *toy, children=1)
+    await pool.start()
+    [pid] = pool.pids()
+    given = await asyncio.to_thread(Path(f"/proc/{pid}/environ").read_bytes)
+    await pool.close()
+    assert b"PATH=" in given
+    assert b"HAECHI_" not in given
+
+
 async def test_many_pictures_at_once_keep_their_answers_apart(pool: EnginePool) -> None:
     pictures = [photo(20 + i, 50 - i, seed=i) for i in range(24)]
     prints = await asyncio.gather(*(pool.fingerprint(picture) for picture in pictures))
