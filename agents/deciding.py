@@ -61,14 +61,15 @@ class Deciding:
         with self._database.write() as connection:
             now = self._clock.now()
             waiting = inbox.still_open(connection, [one.post.key for one in sightings])
-            decided = [
-                self._record(connection, one, now) for one in sightings if one.post.key in waiting
-            ]
-            inbox.finish(connection, [one.end for one in decided])
+            # Also of posts that ended: one that was produced again may have been found vanished
+            # while this waited, and what was seen counts. Those known already change nothing.
+            decided = [self._record(connection, one, now) for one in sightings]
+            ends = [one.end for one in decided if one.end.key in waiting]
+            new = inbox.finish(connection, ends)
         committed_at = self._clock.now()
-        metrics.DUPLICATES.labels(self._agent).inc(len(sightings) - len(decided))
+        metrics.DUPLICATES.labels(self._agent).inc(len(sightings) - len(new))
         for one in decided:
-            _count(one, committed_at)
+            _count(one, committed_at, is_new=one.end.key in new)
 
     def _record(self, connection: Connection, sighting: Sighting, now: datetime) -> _Decided:
         opened = record_sighting(
@@ -97,11 +98,12 @@ def _end(sighting: Sighting, opened: Sequence[Opened], now: datetime) -> PostOut
     )
 
 
-def _count(decided: _Decided, committed_at: datetime) -> None:
-    count_end(decided.end)
-    for one in decided.opened:
-        if one.new:
-            metrics.TASKS_OPENED.labels(one.severity.value).inc()
-    if decided.opened:
+def _count(decided: _Decided, committed_at: datetime, *, is_new: bool) -> None:
+    if is_new:
+        count_end(decided.end)
+    opened = [one for one in decided.opened if one.new]
+    for one in opened:
+        metrics.TASKS_OPENED.labels(one.severity.value).inc()
+    if opened or (is_new and decided.opened):
         waited = (committed_at - decided.end.observed_at).total_seconds()
         metrics.OBSERVED_TO_TASK.observe(max(0.0, waited))

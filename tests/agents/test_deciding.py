@@ -10,7 +10,7 @@ from monitors import inbox, metrics
 from monitors.database import Database
 from monitors.tables import cases, deliveries, locations, outcomes, tasks
 from streams.schemas import SightingRecord
-from streams.types import MediumResult, Outcome, Sighting
+from streams.types import MediumResult, Outcome, PostOutcome, Sighting
 from tests.agents.pipeline import store
 from tests.alerts.rows import add_case, match_of, sighting_of
 from tests.fakes import FakeClock
@@ -68,6 +68,25 @@ async def test_a_sighting_that_is_delivered_again_changes_and_counts_nothing(
     value = ended._value.get()
     await run(deciding, sighting)
     assert counts(database) == before
+    assert ended._value.get() == value
+
+
+async def test_a_sighting_of_a_post_that_ended_otherwise_meanwhile_is_not_lost(
+    deciding: Deciding, database: Database, clock: FakeClock, sighting: Sighting
+) -> None:
+    gone = PostOutcome(
+        key=sighting.post.key,
+        source=sighting.post.source,
+        outcome=Outcome.VANISHED,
+        observed_at=sighting.post.observed_at,
+        ended_at=clock.now(),
+    )
+    with database.write() as connection:
+        inbox.finish(connection, [gone])
+    ended = metrics.ENDED.labels(sighting.post.source, "sighted")
+    value = ended._value.get()
+    await run(deciding, sighting)
+    assert counts(database) == {"tasks": 1, "locations": 1, "deliveries": 1, "outcomes": 1}
     assert ended._value.get() == value
 
 
