@@ -25,6 +25,7 @@ from alerts.reading import (
     notified_at,
     read_locations,
     read_task,
+    visible,
 )
 from alerts.tasks import TaskStatus
 from monitors.audit import AuditLog, Detail
@@ -203,7 +204,7 @@ def _show(row: dict[str, Any], places: tuple[Location, ...]) -> None:
         table = Table(show_header=False, box=None, title=f"location {number}", title_justify="left")
         for name, value in asdict(place).items():
             for one in value if name == "evidence" else [value]:
-                table.add_row(name, Text("-" if one is None else str(_plain(one))))
+                table.add_row(name, Text("-" if one is None else visible(str(_plain(one)))))
         console.print(table)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -142,6 +143,14 @@ def tasks_by_status(connection: Connection) -> dict[str, int]:
 def deliveries_by_status(connection: Connection) -> dict[str, int]:
     """Count webhook deliveries; every status stands in it."""
     return dict.fromkeys(("pending", "sent", "dead"), 0) | _counted(connection, deliveries.c.status)
+
+
+def visible(text: str) -> str:
+    """Write what a stranger wrote so that it neither steers a terminal nor turns or hides itself.
+
+    An address stays the same address: what is not printable is percent-encoded.
+    """
+    return "".join(char if char.isprintable() else quote(char) for char in text)
 
 
 def _counted(connection: Connection, column: sa.Column[Any]) -> dict[str, int]:

@@ -183,16 +183,24 @@ def set_consents(
 @keyword_app.command("add")
 def add_keywords(
     name: CaseName,
-    words: Annotated[list[str], typer.Argument(metavar="WORD…")],
+    words: Annotated[
+        list[str],
+        typer.Argument(metavar="WORD…", help="`-`: one a line of standard input, out of sight."),
+    ],
     *,
     as_json: AsJson = False,
 ) -> None:
     """Watch for words, and print the variants that will be found."""
     with _register() as register:
-        for word in words:
+        for word in _read_words() if words == ["-"] else words:
             keyword, found = register.add_keyword(name, word), variants(word)
             row = {"keyword": keyword, "text": word, "variants": found}
             _say(row, f"{word}: {', '.join(found)}", as_json=as_json)
+
+
+def _read_words() -> list[str]:
+    """Read words that `ps` and the shell's history shall not show: a keyword may be a name."""
+    return [word for line in sys.stdin.read().splitlines() if (word := line.strip())]
 
 
 @reference_app.command("add")

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
+from alerts.reading import visible as visible  # noqa: PLC0414 - the templates' word
 from dashboards.console.texts import Words
 
 WHOLE = 0.01

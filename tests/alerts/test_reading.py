@@ -14,6 +14,7 @@ from alerts.reading import (
     read_locations,
     read_task,
     tasks_by_status,
+    visible,
 )
 from alerts.severity import Severity
 from alerts.tasks import TaskStatus, record_sighting
@@ -98,3 +99,9 @@ def test_the_first_delivery_is_when_somebody_was_told(database: Database, clock:
                 .values(status="sent", delivered_at=clock.now() + timedelta(seconds=seconds))
             )
         assert notified_at(connection, task) == clock.now() + timedelta(seconds=4)
+
+
+def test_a_strangers_words_neither_steer_a_terminal_nor_turn_around() -> None:
+    assert visible("https://h.example/가 b?c=1") == "https://h.example/가 b?c=1"
+    assert visible("https://h.example/\u202egpj.exe") == "https://h.example/%E2%80%AEgpj.exe"
+    assert visible("me\x9b2J\x1b[2J\u200b") == "me%C2%9B2J%1B[2J%E2%80%8B"

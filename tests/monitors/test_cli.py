@@ -106,6 +106,16 @@ def test_keywords_are_told_with_the_variants_that_will_be_found(run: Run) -> Non
     assert "해치공주" in run("keyword", "add", "나무", "해치 공주").stdout
 
 
+def test_keywords_can_be_given_where_nobody_sees_them(run: Run) -> None:
+    run(*OPEN)
+    typed = CliRunner().invoke(
+        case_app, ("keyword", "add", "나무", "-", "--json"), input="해치 공주\n\n딥페이크\n"
+    )
+    assert [row["text"] for row in _rows(typed)] == ["해치 공주", "딥페이크"]
+    shown = _rows(run("show", "나무", "--json"))[0]["keywords"]
+    assert [one["text"] for one in shown] == ["해치 공주", "딥페이크"]
+
+
 def test_a_withdrawn_case_shows_nothing_any_more(run: Run, tmp_path: Path) -> None:
     run(*OPEN)
     run("keyword", "add", "나무", "해치")

@@ -212,11 +212,12 @@ async def test_what_posts_say_is_shown_as_text(
 ) -> None:
     evil = 'https://x.example/"><img src=x onerror=alert(1)>'
     with database.write() as connection:
-        connection.execute(sa.update(locations).values(post_url=evil, author="<script>"))
+        connection.execute(sa.update(locations).values(post_url=evil, author="<script>\u202eab"))
     await browser.log_in()
     text = (await browser.get(f"/tasks/{task}")).text
     assert "<img" not in text
     assert "<script" not in text
+    assert "\u202e" not in text
     assert "&lt;img src=x" in text
 
 
