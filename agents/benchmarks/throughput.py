@@ -7,6 +7,7 @@ sides decode the same files and embed the same views.
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -104,7 +105,7 @@ def measure(settings: Settings, images: int, folder: Path | None, say: Say) -> T
         media = Path(scratch, "media")
         media.mkdir()
         say(f"preparing {images} pictures")
-        files = _link(folder, images, media) if folder else _draw(images, media)
+        files = _copy(folder, images, media) if folder else _draw(images, media)
         before = _bare(settings, files, located, say)
         say("the whole pipeline")
         ended = asyncio.run(_pipeline(settings, files, Path(scratch)))
@@ -153,17 +154,15 @@ def _draw_one(job: tuple[str, int, Path]) -> Path:
     return path
 
 
-def _link(folder: Path, images: int, media: Path) -> list[Path]:
+def _copy(folder: Path, images: int, media: Path) -> list[Path]:
     found = sorted(path for path in folder.rglob("*.jpg") if path.is_file())
     if len(found) < images:
         raise ConfigurationError(f"{len(found)} JPEG files in the folder; {images} are needed")
     step = len(found) / images
-    links = []
-    for i in range(images):
-        link = media / f"{i:05}.jpg"
-        link.symlink_to(found[int(i * step)].resolve())
-        links.append(link)
-    return links
+    copies = [media / f"{i:05}.jpg" for i in range(images)]
+    for i, copy in enumerate(copies):
+        shutil.copyfile(found[int(i * step)], copy)
+    return copies
 
 
 async def _pipeline(

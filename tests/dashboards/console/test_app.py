@@ -173,7 +173,8 @@ def test_the_console_can_be_used_by_keyboard_and_read_by_machines(
 ) -> None:
     page = chromium.new_page(viewport={"width": 375, "height": 800})
     page.goto(console)
-    page.keyboard.type("officer")  # the first field has the focus
+    page.wait_for_function("document.activeElement?.id === 'name'")  # the first field
+    page.keyboard.type("officer")
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")

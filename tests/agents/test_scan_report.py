@@ -1,0 +1,83 @@
+"""`agents.scan_report`."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from agents.scan_report import FileResult, JsonReport, TableReport, progress_over, to_json
+from streams.types import (
+    CaseId,
+    ContentId,
+    Decision,
+    Evidence,
+    Match,
+    Modality,
+    Outcome,
+    ReferenceId,
+)
+
+MATCH = Match(
+    case=CaseId("c" * 32),
+    reference=ReferenceId("r" * 32),
+    content=ContentId("k" * 32),
+    confidence=0.9999999999999991,
+    decision=Decision.ALERT,
+    evidence=(Evidence(modality=Modality.FRAME, similarity=0.81, space="toy/1"),),
+)
+SIGHTED = FileResult(path="a.jpg", outcome=Outcome.SIGHTED, matches=(MATCH,))
+REFUSED = FileResult(path="[b].jpg", outcome=Outcome.REFUSED, reason="media_too_large")
+
+
+def test_an_object_has_exactly_the_keys_of_the_contract() -> None:
+    found = json.loads(to_json(SIGHTED))
+    assert list(found) == ["path", "outcome", "reason", "matches"]
+    assert found["matches"] == [
+        {
+            "case": "c" * 32,
+            "reference": "r" * 32,
+            "confidence": 0.9999999999999991,
+            "decision": "alert",
+            "evidence": [
+                {
+                    "modality": "frame",
+                    "similarity": 0.81,
+                    "query_span_seconds": None,
+                    "reference_span_seconds": None,
+                }
+            ],
+        }
+    ]
+
+
+def test_json_is_one_object_a_line_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    report = JsonReport()
+    report.add(SIGHTED)
+    report.add(REFUSED)
+    report.end()
+    lines = capsys.readouterr().out.splitlines()
+    assert [json.loads(line)["outcome"] for line in lines] == ["sighted", "refused"]
+
+
+def test_the_table_names_what_was_sighted_and_counts_every_end(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    report = TableReport()
+    for result in (SIGHTED, REFUSED, REFUSED):
+        report.add(result)
+    report.end()
+    shown = capsys.readouterr().out
+    assert "a.jpg" in shown
+    assert "alert" in shown
+    assert "3 files: 2 refused (media_too_large), 1 sighted" in shown
+
+
+def test_no_files_are_said_to_be_none(capsys: pytest.CaptureFixture[str]) -> None:
+    TableReport().end()
+    assert capsys.readouterr().out.strip() == "no files"
+
+
+def test_without_a_terminal_there_is_no_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress_over(lambda: [Path("a"), Path("b")]) as advance:
+        advance()
+    assert capsys.readouterr().err == ""
