@@ -13,9 +13,12 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from streams.types import Decision, Match, Outcome
+
+
+HEADINGS = ("case", "reference", "confidence", "decision", "evidence")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +76,7 @@ class TableReport:
     def end(self) -> None:
         console = Console()
         if self._shown:
-            table = Table("file", "case", "reference", "confidence", "decision", "evidence")
+            table = Table(Column("file", overflow="fold", min_width=24), *HEADINGS)
             for path, match in self._shown:
                 table.add_row(*_row(path, match))
             console.print(table)

@@ -81,3 +81,12 @@ def test_without_a_terminal_there_is_no_bar(capsys: pytest.CaptureFixture[str]) 
     with progress_over(lambda: [Path("a"), Path("b")]) as advance:
         advance()
     assert capsys.readouterr().err == ""
+
+
+def test_a_long_path_is_folded_not_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    report = TableReport()
+    path = "/".join(f"folder{i}" for i in range(12))
+    report.add(FileResult(path=path, outcome=Outcome.SIGHTED, matches=(MATCH,)))
+    report.end()
+    rows = [line.split("│") for line in capsys.readouterr().out.splitlines() if "│" in line]
+    assert "".join(row[1].strip() for row in rows) == path
