@@ -17,7 +17,6 @@ from rich.table import Column, Table
 
 from streams.types import Decision, Match, Outcome
 
-
 HEADINGS = ("case", "reference", "confidence", "decision", "evidence")
 
 
