@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 from sqlalchemy.engine import Connection
 
@@ -85,7 +85,8 @@ def list_command(
         for task in found:
             _print_json(_row(task))
         return
-    table = Table("task", "severity", "status", "host", "sure", "locations", "took", "opened (UTC)")
+    names = ("severity", "status", "host", "sure", "locations", "took", "opened (UTC)")
+    table = Table(Column("task", no_wrap=True), *names)
     for task in found:
         table.add_row(
             Text(task.id),
