@@ -1,5 +1,6 @@
 """The register of cases: it opens, shows and ends them; every change is audited."""
 
+import contextlib
 import re
 import unicodedata
 from collections.abc import Collection
@@ -27,7 +28,12 @@ from monitors.keystore import KeyStore
 from monitors.keywords import variants
 from monitors.tables import audit, cases, features, keywords, references
 from streams.clock import Clock
-from streams.errors import CaseError, KeyDestroyedError
+from streams.errors import (
+    CaseError,
+    DatabaseUnavailableError,
+    KeyDestroyedError,
+    UnknownCaseError,
+)
 from streams.types import CaseId, KeywordId
 
 MAX_KEYWORD = 200
@@ -68,11 +74,19 @@ class CaseRegister:
             with self.database.write() as connection:
                 self._insert(connection, case, alias, new)
         except BaseException as error:
-            self.keystore.destroy(case)
+            self._destroy_unless_opened(case)
             if isinstance(error, sa.exc.IntegrityError):
                 raise CaseError("another case has this alias") from error
             raise
         return self.find(case)
+
+    def _destroy_unless_opened(self, case: CaseId) -> None:
+        """Destroy a key without a case; keep it where a commit's answer may have been lost."""
+        with contextlib.suppress(DatabaseUnavailableError):
+            try:
+                self.find(case)
+            except UnknownCaseError:
+                self.keystore.destroy(case)
 
     def find(self, name: str) -> Case:
         """Find a case by its identifier or its alias.

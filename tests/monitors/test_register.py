@@ -1,6 +1,8 @@
 """Cases are opened, watched and ended; what was withdrawn is unreadable, in backups too."""
 
+import contextlib
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +16,13 @@ from monitors.database import Database
 from monitors.keystore import KeyStore
 from monitors.register import CaseRegister, open_keyword
 from monitors.tables import audit, cases, contents, features, gallery_version, keywords, references
-from streams.errors import CaseError, CaseNotActiveError, KeyDestroyedError, UnknownCaseError
+from streams.errors import (
+    CaseError,
+    CaseNotActiveError,
+    DatabaseUnavailableError,
+    KeyDestroyedError,
+    UnknownCaseError,
+)
 from streams.types import CaseId, KeywordId
 from tests.fakes import FakeClock, an_adults_case
 
@@ -100,6 +108,23 @@ def test_an_alias_names_one_case_and_a_second_leaves_no_key(
     with pytest.raises(CaseError, match="alias"):
         register.open(an_adults_case("A"))
     assert len(list((tmp_path / "keys" / "cases").iterdir())) == 1
+
+
+def test_a_commit_whose_answer_is_lost_does_not_cost_the_case_its_key(
+    register: CaseRegister, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = register.database.write
+
+    @contextlib.contextmanager
+    def cut() -> Iterator[sa.Connection]:
+        with write() as connection:
+            yield connection
+        raise DatabaseUnavailableError("the connection was closed")
+
+    monkeypatch.setattr(register.database, "write", cut)
+    with pytest.raises(DatabaseUnavailableError):
+        register.open(an_adults_case("A"))
+    assert register.keystore.has(register.find("A").id)
 
 
 def test_an_adults_case_needs_a_request(register: CaseRegister) -> None:
