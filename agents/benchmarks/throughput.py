@@ -6,11 +6,8 @@ sides decode the same files and embed the same views.
 """
 
 import asyncio
-import os
+import contextlib
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -24,9 +21,11 @@ import sqlalchemy as sa
 from agents.benchmarks import bare
 from agents.demo import scenes
 from agents.demo.host import MediaHost
+from agents.demo.instance import Instance, demo_settings
 from gpu_kernels.errors import ModelError as KernelModelError
 from gpu_kernels.models import DEFAULT_MODEL, MODELS, LocatedModel, locate
 from monitors.cases import AgeClass, LegalBasis, NewCase
+from monitors.database import Database
 from monitors.keystore import KeyStore
 from monitors.migrate import open_database
 from monitors.recognition import Recognition
@@ -36,7 +35,7 @@ from monitors.tables import outcomes
 from streams.clock import SystemClock
 from streams.errors import ConfigurationError, ModelError
 from streams.schemas import MediaItemRecord, NewPost
-from streams.settings import Settings, environment_of
+from streams.settings import Settings
 from streams.types import MediaKind
 
 Say = Callable[[str], None]
@@ -46,6 +45,9 @@ STEADY = 0.1
 
 REFERENCES = 8
 """Pictures of a case, so that matching is part of the work."""
+
+POSTS_PER_SECOND = 500.0
+"""Far more than any machine ends: the pipeline is never short of posts."""
 
 START_SECONDS = 120.0
 IMAGE_SECONDS = 3.0
@@ -171,30 +173,13 @@ async def _pipeline(
     host = MediaHost(files[0].parent)
     await host.start()
     try:
-        settings = _settings(base, host.origin, scratch)
-        _write_posts(files, host.origin, scratch / "posts.jsonl")
+        own = demo_settings(base, scratch / "home", origin=host.origin, rate=POSTS_PER_SECOND)
+        settings = own.model_copy(update={"workers": 1})
         await _open_case(settings, files, scratch)
-        return await _run_up(settings, len(files), scratch)
+        _write_posts(files, host.origin, settings.home / "posts.jsonl")
+        return await _run_up(settings, len(files))
     finally:
         await host.close()
-
-
-def _settings(base: Settings, origin: str, scratch: Path) -> Settings:
-    own = {
-        "home": scratch / "home",
-        "keys": None,
-        "database_url": None,
-        "broker_url": None,
-        "fetch_allow": frozenset({origin}),
-        "replay_file": scratch / "posts.jsonl",
-        "replay_rate": 500.0,
-        "workers": 1,
-        "push_port": 0,
-        "console_port": 0,
-        "worker_port": 0,
-        "collector_port": 0,
-    }
-    return base.model_copy(update=own)
 
 
 def _write_posts(files: Sequence[Path], origin: str, path: Path) -> None:
@@ -224,51 +209,28 @@ async def _open_case(settings: Settings, files: Sequence[Path], scratch: Path) -
         database.close()
 
 
-async def _run_up(settings: Settings, posts: int, scratch: Path) -> list[tuple[datetime, str]]:
-    with (scratch / "up.log").open("wb") as log:
-        process = subprocess.Popen(  # noqa: ASYNC220 - our own command; it returns at once
-            [sys.executable, "-m", "haechi", "up"],
-            env=environment_of(settings),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            return await _all_ended(settings, posts, process)
-        finally:
-            await asyncio.to_thread(_stop, process)
-
-
-def _stop(process: "subprocess.Popen[bytes]") -> None:
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(30)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+async def _run_up(settings: Settings, posts: int) -> list[tuple[datetime, str]]:
+    with contextlib.closing(open_database(settings)) as database:
+        async with Instance(settings) as instance:
+            try:
+                async with asyncio.timeout(START_SECONDS + posts * IMAGE_SECONDS):
+                    return await _all_ended(database, posts, instance)
+            except TimeoutError:
+                raise ConfigurationError("the pipeline did not end every post in time") from None
 
 
 async def _all_ended(
-    settings: Settings, posts: int, process: "subprocess.Popen[bytes]"
+    database: Database, posts: int, instance: Instance
 ) -> list[tuple[datetime, str]]:
-    database = open_database(settings)
-    try:
-        async with asyncio.timeout(START_SECONDS + posts * IMAGE_SECONDS):
-            while True:
-                ended = await asyncio.to_thread(_ended, database)
-                if len(ended) >= posts:
-                    return ended
-                if process.poll() is not None:
-                    raise ConfigurationError(f"`haechi up` ended with {process.returncode}")
-                await asyncio.sleep(0.5)
-    except TimeoutError:
-        raise ConfigurationError("the pipeline did not end every post in time") from None
-    finally:
-        database.close()
+    while True:
+        ended = await asyncio.to_thread(_ended, database)
+        if len(ended) >= posts:
+            return ended
+        instance.check()
+        await asyncio.sleep(0.5)
 
 
-def _ended(database: Any) -> list[tuple[datetime, str]]:
+def _ended(database: Database) -> list[tuple[datetime, str]]:
     with database.read() as connection:
         rows = connection.execute(sa.select(outcomes.c.ended_at, outcomes.c.outcome))
         return [(row.ended_at, row.outcome) for row in rows]
