@@ -128,20 +128,68 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DecodedMedia:
-    """What the sandbox made of one medium.
+class Sound:
+    """Decoded sound, mono.
 
     Args:
-        kind: what it really is.
-        format: the container's name, lower case ("jpeg", "png", "gif", "webp"...).
-        frames: at least one.
-        frame_count: how many the medium holds; more than `frames` where some were left out.
+        pcm: signed 16 bits, little endian.
+        rate_hz: samples a second.
+        at_seconds: position of the first sample in its medium.
+    """
+
+    pcm: bytes
+    rate_hz: int = 16_000
+    at_seconds: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """How long it lasts."""
+        return len(self.pcm) / 2 / self.rate_hz
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What to take out of a medium. A still picture gives its one frame whatever is asked.
+
+    Args:
+        start_seconds: where to begin; whole media of unknown length begin at 0.
+        seconds: how much; None: as much as the caps allow.
+        key_frames: pictures that need no other to be decoded, and none else: quick, but sparse.
+        frames_per_second: otherwise; near-identical ones are left out.
+        sound: whether to decode the sound of that part, too.
+    """
+
+    start_seconds: float = 0.0
+    seconds: float | None = None
+    key_frames: bool = False
+    frames_per_second: float = 1.0
+    sound: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodedMedia:
+    """What the sandbox made of one medium, or of the part that was asked for.
+
+    Args:
+        kind: what it really is; an animated picture is a video.
+        format: the container's name, lower case ("jpeg", "png", "gif", "webp", "mp4"...).
+        frames: in order of time; none of a sound.
+        frame_count: how many the medium holds, as far as that is known; at least `frames`.
+        duration_seconds: of the whole medium as its container claims or its frames show; 0 of a
+            still picture.
+        looked_until_seconds: up to where the frames, or of a sound its samples, were looked at.
+        has_sound: whether there is a track of sound, decoded or not.
+        sound: where it was asked for and could be decoded.
     """
 
     kind: MediaKind
     format: str
     frames: tuple[Frame, ...]
     frame_count: int
+    duration_seconds: float = 0.0
+    looked_until_seconds: float = 0.0
+    has_sound: bool = False
+    sound: Sound | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
