@@ -4,6 +4,7 @@ Nothing of a case is matched without an active legal basis. The database says wh
 key store makes what is unlawful unreadable.
 """
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,9 +14,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitors.tables import cases, gallery_version
+from monitors.tables import cases, gallery_version, references
 from streams.errors import CaseNotActiveError, UnknownCaseError
-from streams.types import CaseId
+from streams.types import CaseId, ContentId
 
 
 class AgeClass(StrEnum):
@@ -101,6 +102,27 @@ def lawful(now: datetime) -> sa.ColumnElement[bool]:
             cases.c.legal_basis != LegalBasis.MINOR_PROACTIVE,
         ),
     )
+
+
+def subject_consented() -> sa.ColumnElement[bool]:
+    """Say in SQL, of a row of `media_references` joined with `cases`, that its subject may be used.
+
+    Footage always may; what shows or lets hear the person alone, only by the consent of its name.
+    """
+    given = {Consent.FACE: cases.c.consent_face, Consent.VOICE: cases.c.consent_voice}
+    return sa.or_(
+        references.c.subject.is_(None),
+        *(sa.and_(references.c.subject == consent, column) for consent, column in given.items()),
+    )
+
+
+def mentions_content(case: CaseId) -> ContentId:
+    """Name the content that stands for a case's keywords, spoken or written in pictures.
+
+    A medium that is found by words alone shows no reference; its task is about this content. The
+    row is made with the case.
+    """
+    return ContentId(hashlib.sha256(f"mentions\0{case}".encode()).hexdigest()[:32])
 
 
 def lawful_case_ids(connection: Connection, now: datetime, ids: Iterable[CaseId]) -> set[CaseId]:

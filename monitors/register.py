@@ -19,6 +19,7 @@ from monitors.cases import (
     NewCase,
     find_case,
     fits,
+    mentions_content,
     raise_gallery_version,
     require_active,
     to_case,
@@ -26,7 +27,17 @@ from monitors.cases import (
 from monitors.database import Database
 from monitors.keystore import KeyStore
 from monitors.keywords import variants
-from monitors.tables import audit, cases, features, keywords, references
+from monitors.tables import (
+    audit,
+    cases,
+    contents,
+    features,
+    held_sightings,
+    keywords,
+    negatives,
+    references,
+    sighting_counters,
+)
 from streams.clock import Clock
 from streams.errors import (
     CaseError,
@@ -245,6 +256,11 @@ class CaseRegister:
                 **_columns(new.consents),
             )
         )
+        connection.execute(
+            sa.insert(contents).values(
+                id=mentions_content(case), case_id=case, created_at=self.clock.now()
+            )
+        )
         raise_gallery_version(connection)
         detail: Detail = {
             "age_class": new.age_class,
@@ -261,6 +277,7 @@ class CaseRegister:
         if status is CaseStatus.WITHDRAWN:
             gone = connection.execute(sa.delete(keywords).where(keywords.c.case_id == case.id))
             detail = {"keywords": gone.rowcount, "features": _delete_features(connection, case.id)}
+            _delete_sighted(connection, case.id)
         raise_gallery_version(connection)
         action = "case.withdraw" if status is CaseStatus.WITHDRAWN else "case.close"
         self.record(connection, action, case.id, detail)
@@ -282,6 +299,7 @@ class CaseRegister:
             for consent in Consent:
                 if values.get(f"consent_{consent}") is False:
                     _delete_features(connection, case.id, f"{consent}/%")
+                    _delete_features(connection, case.id, subject=consent)
             raise_gallery_version(connection)
             self.record(connection, action, case.id, words)
         return self.find(case.id)
@@ -317,9 +335,30 @@ def _columns(consents: Collection[Consent]) -> dict[str, Any]:
     return {f"consent_{consent}": consent in consents for consent in Consent}
 
 
-def _delete_features(connection: Connection, case: CaseId, spaces: str = "%") -> int:
-    """Delete a case's features in the spaces whose names are like the pattern."""
+def _delete_features(
+    connection: Connection, case: CaseId, spaces: str = "%", *, subject: Consent | None = None
+) -> int:
+    """Delete a case's features in the spaces whose names are like the pattern.
+
+    Args:
+        connection: of `Database.write`.
+        case: whose.
+        spaces: a pattern of SQL's.
+        subject: of references that show, or let hear, the person alone; None: of all.
+    """
     own = sa.select(references.c.id).where(references.c.case_id == case)
+    if subject is not None:
+        own = own.where(references.c.subject == subject)
     return connection.execute(
         sa.delete(features).where(features.c.reference_id.in_(own), features.c.space.like(spaces))
     ).rowcount
+
+
+def _delete_sighted(connection: Connection, case: CaseId) -> None:
+    """Delete a case's negatives, and what its references sighted but opened no task for."""
+    own = sa.select(references.c.id).where(references.c.case_id == case)
+    connection.execute(sa.delete(negatives).where(negatives.c.case_id == case))
+    connection.execute(sa.delete(held_sightings).where(held_sightings.c.case_id == case))
+    connection.execute(
+        sa.delete(sighting_counters).where(sighting_counters.c.reference_id.in_(own))
+    )

@@ -73,7 +73,8 @@ contents = Table(
     Column("case_id", ForeignKey("cases.id"), nullable=False, index=True),
     Column("created_at", UtcTime, nullable=False),
 )
-"""Reference groups: canonical content."""
+"""Reference groups: canonical content. One of each case stands for its keywords where they are
+spoken or written in pictures; see `monitors.cases.mentions_content`."""
 
 references = Table(
     "media_references",
@@ -81,13 +82,18 @@ references = Table(
     Column("id", String(32), primary_key=True),
     Column("case_id", ForeignKey("cases.id"), nullable=False, index=True),
     Column("content_id", ForeignKey("contents.id"), nullable=False),
-    Column("kind", String(8), nullable=False),
+    Column("kind", String(8), nullable=False),  # image | video | audio
+    Column("subject", String(8)),  # face | voice
     Column("bytes_hmac", String(64), nullable=False),
     Column("quarantined_until", UtcTime),
+    Column("quarantined_at", UtcTime),
+    Column("quarantine_reason", String(16)),
     Column("added_at", UtcTime, nullable=False),
     sa.UniqueConstraint("case_id", "bytes_hmac"),
 )
-"""`bytes_hmac`: HMAC-SHA-256 of the file under the case's key, so that it names nothing outside."""
+"""`bytes_hmac`: HMAC-SHA-256 of the file under the case's key, so that it names nothing outside.
+`subject`: null for footage; else it shows, or lets hear, the consenting person alone. The three of
+the quarantine are null together; see `monitors.quarantine`."""
 
 features = Table(
     "features",
@@ -97,6 +103,22 @@ features = Table(
     Column("sealed", LargeBinary, nullable=False),
 )
 """Derived features of a reference in one vector space, sealed with the case's key."""
+
+negatives = Table(
+    "negatives",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("space", String(128), primary_key=True),
+    Column("features", LargeBinary, nullable=False),
+    Column("case_id", ForeignKey("cases.id"), index=True),
+    Column("reference_id", ForeignKey("media_references.id")),
+    Column("reason", String(64), nullable=False),
+    Column("added_by", String(128), nullable=False),
+    Column("added_at", UtcTime, nullable=False),
+    sa.Index("ix_negatives_space", "space"),
+)
+"""What a picture or a sound that is not the footage is told by: never a face or a voice, and not
+sealed, for it is nobody's footage. Without a case it counts for all; with a reference, for it."""
 
 gallery_version = Table(
     "gallery_version",
@@ -191,6 +213,54 @@ locations = Table(
 )
 """Where a task's content stands: one row a medium. `evidence`: a list of `EvidenceRecord` and
 hits as JSON, numbers and words only."""
+
+sighting_counters = Table(
+    "sighting_counters",
+    metadata,
+    Column("reference_id", ForeignKey("media_references.id"), primary_key=True),
+    Column("post_key", String(32), primary_key=True),
+    Column("medium", Integer, primary_key=True),
+    Column("bytes_key", String(64), nullable=False),
+    Column("host", String(253), nullable=False),
+    Column("unsure", Boolean, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    sa.Index("ix_sighting_counters_at", "reference_id", "at"),
+)
+"""What each reference sighted lately: what its flood is told by. `bytes_key`: the medium's SHA-256,
+or one of its address."""
+
+held_sightings = Table(
+    "held_sightings",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("reference_id", ForeignKey("media_references.id"), nullable=False, index=True),
+    Column("case_id", ForeignKey("cases.id"), nullable=False, index=True),
+    Column("content_id", ForeignKey("contents.id"), nullable=False),
+    Column("host", String(253), nullable=False),
+    Column("keyword_hits", Integer, nullable=False),
+    Column("post_key", String(32), nullable=False),
+    Column("medium", Integer, nullable=False),
+    Column("source", String(32), nullable=False),
+    Column("post_id", String(1024), nullable=False),
+    Column("post_url", String(4096), nullable=False),
+    Column("media_url", String(4096), nullable=False),
+    Column("author", String(1024)),
+    Column("media_sha256", String(64)),
+    Column("confidence", Float, nullable=False),
+    Column("decision", String(8), nullable=False),
+    Column("evidence", JSON, nullable=False),
+    Column("published_at", UtcTime),
+    Column("observed_at", UtcTime, nullable=False),
+    Column("triaged_at", UtcTime, nullable=False),
+    Column("inspected_at", UtcTime, nullable=False),
+    Column("decided_at", UtcTime, nullable=False),
+    Column("held_until", UtcTime, nullable=False, index=True),
+    Column("discarded_at", UtcTime, index=True),
+    sa.UniqueConstraint("case_id", "content_id", "host", "post_key", "medium"),
+)
+"""Locations in waiting: what a reference in quarantine sighted. Due at `held_until` they become
+locations; discarded ones stay a while without an address, so that the same sighting, delivered
+again, is known."""
 
 outbox = Table(
     "outbox",

@@ -14,11 +14,13 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 import monitors.migrate
+from monitors.cases import mentions_content
 from monitors.database import Database
 from monitors.migrate import HEAD, is_current, open_database, upgrade
-from monitors.tables import metadata
+from monitors.tables import contents, metadata
 from streams.errors import ConfigurationError
 from streams.settings import Settings
+from streams.types import CaseId
 
 
 def test_the_migrated_tables_equal_the_declared_ones(database: Database) -> None:
@@ -41,6 +43,49 @@ def test_an_empty_postgresql_is_brought_up_to_date(empty_postgresql: str) -> Non
     assert is_current(database)
     upgrade(empty_postgresql)
     database.close()
+
+
+@pytest.mark.parametrize(
+    "engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.servers)]
+)
+def test_a_case_of_before_gets_the_content_that_its_keywords_stand_for(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
+    url = f"sqlite:///{tmp_path / 'haechi.db'}"
+    if engine == "postgresql":
+        url = request.getfixturevalue("empty_postgresql")
+    case, moment = CaseId("c" * 32), "2026-11-23T12:00:00.000000"
+    monkeypatch.setattr(monitors.migrate, "HEAD", "0001")
+    upgrade(url)
+    monkeypatch.undo()
+    database = Database(url)
+    with database.write() as connection:
+        connection.execute(
+            sa.text(
+                "INSERT INTO cases (id, alias, age_class, legal_basis, consent_face, consent_voice,"
+                " status, opened_at) VALUES (:id, 'A', 'adult', 'victim_request', false, false,"
+                " 'open', :at)"
+            ),
+            {"id": case, "at": moment},
+        )
+    upgrade(url)
+    with database.read() as connection:
+        (row,) = connection.execute(sa.select(contents)).all()
+    database.close()
+    assert (row.id, row.case_id) == (mentions_content(case), case)
+    assert row.created_at.isoformat(timespec="microseconds").startswith(moment)
+
+
+def test_a_step_can_be_taken_back(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'haechi.db'}")
+    upgrade(database.url)
+    with database.write() as connection:
+        command.downgrade(monitors.migrate._config(connection), "0001")
+    assert not sa.inspect(database.engine).has_table("negatives")
+    columns = sa.inspect(database.engine).get_columns("media_references")
+    assert "subject" not in {column["name"] for column in columns}
+    database.close()
+    upgrade(database.url)
 
 
 def test_an_empty_home_is_made_for_its_owner_alone(tmp_path: Path) -> None:

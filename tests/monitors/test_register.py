@@ -11,7 +11,15 @@ import pytest
 import sqlalchemy as sa
 
 from monitors.audit import verify
-from monitors.cases import AgeClass, CaseStatus, Consent, LegalBasis, NewCase
+from monitors.cases import (
+    AgeClass,
+    CaseStatus,
+    Consent,
+    LegalBasis,
+    NewCase,
+    mentions_content,
+    subject_consented,
+)
 from monitors.database import Database
 from monitors.keystore import KeyStore
 from monitors.register import CaseRegister, open_keyword
@@ -43,7 +51,9 @@ def _count(database: Database, table: sa.Table) -> int:
         return len(connection.execute(sa.select(table)).all())
 
 
-def _add_feature(register: CaseRegister, case: CaseId, space: str, reference: str) -> bytes:
+def _add_feature(
+    register: CaseRegister, case: CaseId, space: str, reference: str, subject: str | None = None
+) -> bytes:
     sealed = register.keystore.seal(case, b"vectors", context=reference)
     now = register.clock.now()
     with register.database.write() as connection:
@@ -59,6 +69,7 @@ def _add_feature(register: CaseRegister, case: CaseId, space: str, reference: st
                     case_id=case,
                     content_id=reference,
                     kind="image",
+                    subject=subject,
                     bytes_hmac=reference,
                     added_at=now,
                 )
@@ -211,6 +222,32 @@ def test_a_withdrawn_consent_deletes_that_modalitys_features_alone(
     with database.read() as connection:
         left = set(connection.scalars(sa.select(features.c.space)))
     assert left == {"sscd/1/openvino/f32", "voice/1"}
+
+
+def test_a_withdrawn_consent_stops_what_shows_the_person_alone(
+    register: CaseRegister, database: Database
+) -> None:
+    case = register.open(
+        replace(an_adults_case(), consents=frozenset({Consent.FACE, Consent.VOICE}))
+    ).id
+    for reference, subject in (("1" * 32, "face"), ("2" * 32, "voice"), ("3" * 32, None)):
+        _add_feature(register, case, "sscd/1/openvino/f32", reference, subject)
+    before = _version(database)
+    register.set_consents("A", frozenset({Consent.VOICE}))
+    usable = sa.select(references.c.id).join_from(references, cases).where(subject_consented())
+    with database.read() as connection:
+        left = set(connection.scalars(sa.select(features.c.reference_id)))
+        assert left == set(connection.scalars(usable)) == {"2" * 32, "3" * 32}
+    assert _version(database) == before + 1
+
+
+def test_a_case_has_the_content_that_its_keywords_stand_for(
+    register: CaseRegister, database: Database
+) -> None:
+    case, other = register.open(an_adults_case("A")).id, register.open(an_adults_case("B")).id
+    with database.read() as connection:
+        rows = connection.execute(sa.select(contents.c.id, contents.c.case_id)).all()
+    assert {tuple(row) for row in rows} == {(mentions_content(one), one) for one in (case, other)}
 
 
 def test_a_withdrawal_deletes_and_destroys_and_tells_the_galleries(
