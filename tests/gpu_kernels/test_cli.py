@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 
 from gpu_kernels import cli
 from gpu_kernels.errors import ModelError
-from gpu_kernels.models import MODELS, Model
+from gpu_kernels.registry import NEEDED, WEIGHTS
+from gpu_kernels.weights import Weights
 
 
 def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
@@ -21,9 +22,9 @@ def test_the_list_names_licence_and_state(tmp_path: Path) -> None:
     status, out, _ = run(tmp_path, "list", "--json")
     rows = [json.loads(line) for line in out.splitlines()]
     assert status == 0
-    assert [row["name"] for row in rows] == list(MODELS)
+    assert [row["name"] for row in rows] == list(WEIGHTS)
     assert {row["verified"] for row in rows} == {False}
-    assert all(row["licence"] and row["package"] and row["size_bytes"] for row in rows)
+    assert all(row["licence"] and row["packages"] and row["size_bytes"] for row in rows)
 
 
 def test_the_table_says_how_to_get_what_is_missing(tmp_path: Path) -> None:
@@ -34,11 +35,11 @@ def test_the_table_says_how_to_get_what_is_missing(tmp_path: Path) -> None:
 
 
 def fake_pull(error: ModelError | None = None) -> Callable[..., Path]:
-    def pull(model: Model, folder: Path, *, progress: Callable[[str], None]) -> Path:
-        progress(f"{model.name}: downloading")
+    def pull(weights: Weights, folder: Path, *, progress: Callable[[str], None]) -> Path:
+        progress(f"{weights.name}: downloading")
         if error is not None:
             raise error
-        return model.path_in(folder)
+        return weights.folder_in(folder)
 
     return pull
 
@@ -49,7 +50,7 @@ def test_pull_shows_the_licence_and_keeps_json_alone_on_standard_output(
     monkeypatch.setattr(cli, "pull", fake_pull())
     status, out, err = run(tmp_path, "pull", "--json")
     assert status == 0
-    assert json.loads(out)["name"] == "sscd"
+    assert [json.loads(line)["name"] for line in out.splitlines()] == list(NEEDED)
     assert "downloading" in err
     assert "MIT" in run(tmp_path, "pull", "sscd")[1]
 
