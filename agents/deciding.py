@@ -5,17 +5,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import structlog
 from sqlalchemy.engine import Connection
 
 from agents.ending import count_end
 from agents.steps.deciding import without_matches
 from agents.steps.inspecting import outcome_of
-from alerts.tasks import Opened, record_sighting
+from alerts.sightings import Recorded, record_sighting
+from alerts.tasks import Desk
 from monitors import inbox, metrics
-from monitors.database import Database
 from streams.clock import Clock
 from streams.schemas import SightingRecord
 from streams.types import Outcome, PostOutcome, Sighting
+
+log = structlog.get_logger()
+
+QUARANTINED = "quarantined"
+"""Reason of a `sighted` post whose matches all wait for the end of a reference's quarantine."""
 
 BASIS_ENDED = "basis_ended"
 """Reason of a `clear` post that matched a case whose legal basis ended meanwhile."""
@@ -24,7 +30,7 @@ BASIS_ENDED = "basis_ended"
 @dataclass(frozen=True, slots=True)
 class _Decided:
     end: PostOutcome
-    opened: Sequence[Opened]
+    recorded: Recorded
 
 
 class Deciding:
@@ -32,20 +38,14 @@ class Deciding:
 
     Args:
         agent: its name.
-        database: with the inbox and the tasks.
+        desk: where tasks are opened; its database has the inbox, too.
         clock: for times.
-        endpoints: how many webhook endpoints there are.
-        console_link: the console's address.
     """
 
-    def __init__(
-        self, agent: str, *, database: Database, clock: Clock, endpoints: int, console_link: str
-    ) -> None:
+    def __init__(self, agent: str, *, desk: Desk, clock: Clock) -> None:
         self._agent = agent
-        self._database = database
+        self._desk = desk
         self._clock = clock
-        self._endpoints = endpoints
-        self._console_link = console_link
 
     async def step(self, records: Sequence[SightingRecord]) -> Sequence[Sighting]:
         """Read the sightings, each post once."""
@@ -58,7 +58,7 @@ class Deciding:
             await asyncio.to_thread(self._decide, sightings)
 
     def _decide(self, sightings: Sequence[Sighting]) -> None:
-        with self._database.write() as connection:
+        with self._desk.database.write() as connection:
             now = self._clock.now()
             waiting = inbox.still_open(connection, [one.post.key for one in sightings])
             # Also of posts that ended: one that was produced again may have been found vanished
@@ -72,20 +72,15 @@ class Deciding:
             _count(one, committed_at, is_new=one.end.key in new)
 
     def _record(self, connection: Connection, sighting: Sighting, now: datetime) -> _Decided:
-        opened = record_sighting(
-            connection,
-            sighting,
-            database=self._database,
-            now=now,
-            endpoints=self._endpoints,
-            console_link=self._console_link,
-        )
-        return _Decided(_end(sighting, opened, now), opened)
+        recorded = record_sighting(connection, sighting, self._desk, now)
+        return _Decided(_end(sighting, recorded, now), recorded)
 
 
-def _end(sighting: Sighting, opened: Sequence[Opened], now: datetime) -> PostOutcome:
-    post = sighting.post
-    outcome, reason = outcome_of(sighting.results if opened else without_matches(sighting.results))
+def _end(sighting: Sighting, recorded: Recorded, now: datetime) -> PostOutcome:
+    post, stands = sighting.post, recorded.opened or recorded.held
+    outcome, reason = outcome_of(sighting.results if stands else without_matches(sighting.results))
+    if outcome is Outcome.SIGHTED and not recorded.opened:
+        reason = QUARANTINED
     return PostOutcome(
         key=post.key,
         source=post.source,
@@ -94,16 +89,20 @@ def _end(sighting: Sighting, opened: Sequence[Opened], now: datetime) -> PostOut
         media=len(post.media),
         observed_at=post.observed_at,
         ended_at=now,
-        tasks=tuple(one.task for one in opened),
+        tasks=tuple(one.task for one in recorded.opened),
     )
 
 
 def _count(decided: _Decided, committed_at: datetime, *, is_new: bool) -> None:
     if is_new:
         count_end(decided.end)
-    opened = [one for one in decided.opened if one.new]
+    recorded = decided.recorded
+    metrics.QUARANTINED_SIGHTINGS.inc(recorded.newly_held)
+    for reference in recorded.flooding:
+        log.warning("reference in quarantine", reference=reference)
+    opened = [one for one in recorded.opened if one.new]
     for one in opened:
         metrics.TASKS_OPENED.labels(one.severity.value).inc()
-    if opened or (is_new and decided.opened):
+    if opened or (is_new and recorded.opened):
         waited = (committed_at - decided.end.observed_at).total_seconds()
         metrics.OBSERVED_TO_TASK.observe(max(0.0, waited))

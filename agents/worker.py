@@ -24,9 +24,11 @@ from agents.shell import Batching, Readable, Shell, Stop, attach
 from agents.timers import LOOK_SECONDS, Watchdog, repeat
 from agents.triaging import Triaging
 from alerts.channels.webhook import load_endpoints
+from alerts.tasks import Desk
 from monitors.database import Database
 from monitors.health import Limits, Progress, Vitals, reasons_not_ready
 from monitors.migrate import open_database
+from monitors.quarantine import QuarantineLimits
 from streams import topics
 from streams.app import EMBEDDED_URL, PipelineApp, build_app, declare_topics
 from streams.broker import create_topics, wait_for_broker
@@ -103,10 +105,13 @@ class Pipeline:
         )
         deciding = Deciding(
             "decide",
-            database=self._database,
+            desk=Desk(
+                database=self._database,
+                endpoints=len(self._endpoints),
+                console_link=settings.console_link,
+                limits=QuarantineLimits.from_settings(settings),
+            ),
             clock=self._clock,
-            endpoints=len(self._endpoints),
-            console_link=settings.console_link,
         )
         self._add("triage", topics.POSTS, PostRecord, triaging)
         self._add_inspecting("inspect_urgent", topics.INSPECTIONS_URGENT)

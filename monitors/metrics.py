@@ -41,6 +41,12 @@ OBSERVED_TO_TASK = Histogram(
     "haechi_observed_to_task_seconds", "Post observed to its task open", buckets=SLA_BUCKETS
 )
 TASKS_OPENED = Counter("haechi_tasks_opened_total", "Takedown tasks opened", ["severity"])
+QUARANTINED_SIGHTINGS = Counter(
+    "haechi_quarantined_sightings_total", "Sightings that wait for the end of a quarantine"
+)
+QUARANTINED_REFERENCES = Gauge(
+    "haechi_quarantined_references", "References in quarantine, by reason", ["reason"]
+)
 TASKS = Gauge("haechi_tasks", "Takedown tasks by status", ["status"])
 INBOX = Gauge("haechi_inbox_posts", "Posts that have not ended")
 INBOX_AGE = Gauge("haechi_inbox_oldest_seconds", "Age of the oldest post that has not ended")

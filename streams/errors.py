@@ -21,6 +21,8 @@ StreamError
 ├── CaseError                    a case's command that cannot be carried out
 │   ├── UnknownCaseError
 │   └── CaseNotActiveError
+├── UnknownReferenceError        the case has no reference of this identifier
+├── UnknownNegativeError         no negative has this identifier
 ├── UnknownTaskError             no task has this identifier
 ├── AccountError                 a user of the console that cannot be added or changed
 ├── KeyDestroyedError            the case's key is gone: its features are unreadable for ever
@@ -166,6 +168,18 @@ class CaseNotActiveError(CaseError):
     """The case has no active legal basis."""
 
     reason = "case_not_active"
+
+
+class UnknownReferenceError(StreamError):
+    """The case has no reference of this identifier."""
+
+    reason = "unknown_reference"
+
+
+class UnknownNegativeError(StreamError):
+    """No negative has this identifier."""
+
+    reason = "unknown_negative"
 
 
 class UnknownTaskError(StreamError):

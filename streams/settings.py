@@ -107,6 +107,21 @@ class Settings(BaseSettings):
     gallery_stale_seconds: float = Field(
         default=30, gt=0, le=60, description="A gallery unconfirmed for so long matches nothing."
     )
+    quarantine_after_sightings: int = Field(
+        default=50,
+        ge=1,
+        le=100_000,
+        description="More unsure sightings by one reference in the window are a flood: they wait.",
+    )
+    quarantine_window_seconds: float = Field(
+        default=3600, gt=0, le=86_400, description="Sightings that are counted together."
+    )
+    quarantine_seconds: float = Field(
+        default=86_400,
+        gt=0,
+        le=604_800,
+        description="A flooding reference's quarantine; what waits then becomes tasks.",
+    )
     sla_seconds: float = Field(default=180, gt=0, description="Observed to task open.")
     push_host: str = Field(default="127.0.0.1", description="Address of the push endpoint.")
     push_port: int = Field(default=8601, ge=0, le=65535, description="Port of the push endpoint.")

@@ -39,7 +39,7 @@ def build_console(
     app = FastAPI(title="Haechi", docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(access.build_router(people))
     app.include_router(tasks.build_router(people, reading))
-    app.include_router(watching.build_router(database))
+    app.include_router(watching.build_router(database, clock))
     app.mount("/static", StaticFiles(directory=FOLDER / "static"))
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _unreadable)

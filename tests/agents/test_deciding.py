@@ -6,21 +6,27 @@ import pytest
 import sqlalchemy as sa
 
 from agents.deciding import Deciding
+from alerts.tasks import Desk
 from monitors import inbox, metrics
 from monitors.database import Database
+from monitors.quarantine import QuarantineLimits
 from monitors.tables import cases, deliveries, locations, outcomes, tasks
 from streams.schemas import SightingRecord
 from streams.types import MediumResult, Outcome, PostOutcome, Sighting
 from tests.agents.pipeline import store
-from tests.alerts.rows import add_case, match_of, sighting_of
+from tests.alerts.rows import add_case, add_reference, match_of, sighting_of
 from tests.fakes import FakeClock
 
 
 @pytest.fixture
 def deciding(database: Database, clock: FakeClock) -> Deciding:
-    return Deciding(
-        "decide", database=database, clock=clock, endpoints=1, console_link="https://c.example"
+    desk = Desk(
+        database=database,
+        endpoints=1,
+        console_link="https://c.example",
+        limits=QuarantineLimits(after_sightings=2),
     )
+    return Deciding("decide", desk=desk, clock=clock)
 
 
 @pytest.fixture
@@ -100,6 +106,29 @@ async def test_a_post_whose_case_ended_meanwhile_ends_clear_without_a_task(
     with database.read() as connection:
         [end] = connection.execute(sa.select(outcomes)).all()
     assert (end.outcome, end.reason) == ("clear", "basis_ended")
+
+
+async def test_a_post_whose_matches_all_wait_ends_sighted_and_says_so(
+    deciding: Deciding, database: Database, clock: FakeClock
+) -> None:
+    with database.write() as connection:
+        case, content = add_case(connection, clock.now())
+        add_reference(connection, clock.now(), case, content)
+    found = [
+        sighting_of((match_of(case, content),), now=clock.now(), post=str(n)) for n in range(4)
+    ]
+    for one in found:
+        store(database, one.post)
+    value = metrics.QUARANTINED_SIGHTINGS._value.get()
+    await run(deciding, *found)
+    await run(deciding, *found)
+    assert counts(database)["locations"] == 2
+    assert metrics.QUARANTINED_SIGHTINGS._value.get() - value == 2
+    with database.read() as connection:
+        ends = connection.execute(sa.select(outcomes.c.outcome, outcomes.c.reason)).all()
+    assert sorted((row.outcome, row.reason or "") for row in ends) == [
+        ("sighted", ""), ("sighted", ""), ("sighted", "quarantined"), ("sighted", "quarantined"),
+    ]  # fmt: skip
 
 
 async def test_what_could_not_be_inspected_is_still_said_when_the_basis_ended(

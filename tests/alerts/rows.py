@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from alerts.tasks import TaskStatus, task_id
-from monitors.tables import cases, contents, tasks
+from monitors.tables import cases, contents, references, tasks
 from streams.schemas import post_key
 from streams.types import (
     CaseId,
@@ -37,7 +37,8 @@ def add_case(
     connection: Connection, now: datetime, number: int = 0, **values: Any
 ) -> tuple[CaseId, ContentId]:
     """Add an open case of an adult who asked for help, with one reference group."""
-    case, content = CaseId(identifier("case", number)), content_of(number)
+    case = CaseId(values.get("id", identifier("case", number)))
+    content = content_of(number)
     row: dict[str, Any] = {
         "id": case,
         "alias": f"blue-heron-{number}",
@@ -62,6 +63,23 @@ def add_content(
 ) -> ContentId:
     connection.execute(sa.insert(contents).values(id=content, case_id=case, created_at=now))
     return content
+
+
+def add_reference(
+    connection: Connection, now: datetime, case: CaseId, content: ContentId, **values: Any
+) -> ReferenceId:
+    """Add the reference that `match_of` names for the content."""
+    row: dict[str, Any] = {
+        "id": identifier("reference", content),
+        "case_id": case,
+        "content_id": content,
+        "kind": "image",
+        "bytes_hmac": identifier("hmac", content),
+        "added_at": now,
+    }
+    row |= values
+    connection.execute(sa.insert(references).values(row))
+    return ReferenceId(row["id"])
 
 
 def add_task(
@@ -99,6 +117,7 @@ def match_of(
     *,
     decision: Decision = Decision.ALERT,
     confidence: float = 0.93,
+    hash_similarity: float = 0.92,
 ) -> Match:
     return Match(
         case=case,
@@ -113,7 +132,7 @@ def match_of(
                 query_box=(0.12, 0.2, 0.8, 0.9),
                 space="sscd/1/openvino/f32",
             ),
-            Evidence(modality=Modality.HASH, similarity=0.92),
+            Evidence(modality=Modality.HASH, similarity=hash_similarity),
         ),
     )
 

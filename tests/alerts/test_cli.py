@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from alerts.cli import outbox_app, task_app
-from alerts.tasks import record_sighting
+from alerts.sightings import record_sighting
+from alerts.tasks import Desk
 from monitors.audit import verify
 from monitors.database import Database
 from monitors.keystore import KeyStore
@@ -33,10 +34,8 @@ def task(home: Settings) -> str:
     now = SystemClock().now()
     with database.write() as connection:
         match = match_of(*add_case(connection, now))
-        (opened,) = record_sighting(
-            connection, sighting_of((match,), now=now), database=database, now=now,
-            endpoints=2, console_link="",
-        )  # fmt: skip
+        desk = Desk(database=database, endpoints=2, console_link="")
+        (opened,) = record_sighting(connection, sighting_of((match,), now=now), desk, now).opened
     database.close()
     return str(opened.task)
 

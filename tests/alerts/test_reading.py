@@ -17,7 +17,8 @@ from alerts.reading import (
     visible,
 )
 from alerts.severity import Severity
-from alerts.tasks import TaskStatus, record_sighting
+from alerts.sightings import record_sighting
+from alerts.tasks import Desk, TaskStatus
 from monitors.database import Database
 from monitors.tables import deliveries
 from tests.alerts.rows import add_case, add_content, add_task, content_of, match_of, sighting_of
@@ -32,10 +33,8 @@ def sight(database: Database, clock: FakeClock, posts: int) -> str:
         for post in range(posts):
             clock.advance(1)
             sighting = sighting_of((match,), now=clock.now(), post=str(post))
-            (opened,) = record_sighting(
-                connection, sighting, database=database, now=clock.now(), endpoints=2,
-                console_link="",
-            )  # fmt: skip
+            desk = Desk(database=database, endpoints=2, console_link="")
+            (opened,) = record_sighting(connection, sighting, desk, clock.now()).opened
             task = opened.task
     return task
 

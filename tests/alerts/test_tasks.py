@@ -15,7 +15,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from alerts.severity import Severity, severity_of
-from alerts.tasks import ENDED, Opened, location_id, record_sighting, task_id
+from alerts.sightings import record_sighting
+from alerts.tasks import ENDED, Desk, Opened, location_id, task_id
 from monitors.cases import AgeClass
 from monitors.database import Database
 from monitors.tables import cases, deliveries, locations, metadata, outbox, tasks
@@ -30,15 +31,9 @@ MINUTE = timedelta(minutes=1)
 def record(
     database: Database, sighting: Sighting, now: datetime, endpoints: int = 1
 ) -> tuple[Opened, ...]:
+    desk = Desk(database=database, endpoints=endpoints, console_link=LINK)
     with database.write() as connection:
-        return record_sighting(
-            connection,
-            sighting,
-            database=database,
-            now=now,
-            endpoints=endpoints,
-            console_link=LINK,
-        )
+        return record_sighting(connection, sighting, desk, now).opened
 
 
 def all_of(database: Database, table: sa.Table) -> list[Any]:
@@ -254,10 +249,8 @@ def test_a_rollback_keeps_nothing(database: Database, clock: FakeClock) -> None:
 
     def fail_afterwards() -> None:
         with database.write() as connection:
-            record_sighting(
-                connection, sighting, database=database, now=clock.now(), endpoints=1,
-                console_link=LINK,
-            )  # fmt: skip
+            desk = Desk(database=database, endpoints=1, console_link=LINK)
+            record_sighting(connection, sighting, desk, clock.now())
             raise RuntimeError("the rest of the transaction failed")
 
     with pytest.raises(RuntimeError):

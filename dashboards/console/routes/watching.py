@@ -1,6 +1,7 @@
 """What watches the console: health, readiness and metrics."""
 
 import ipaddress
+from datetime import datetime
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
@@ -8,14 +9,16 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
 from alerts.reading import deliveries_by_status, tasks_by_status
 from monitors.database import Database
-from monitors.metrics import OUTBOX, READY, TASKS
+from monitors.metrics import OUTBOX, QUARANTINED_REFERENCES, READY, TASKS
 from monitors.migrate import is_current
+from monitors.quarantine import count_quarantined
+from streams.clock import Clock
 from streams.errors import DatabaseUnavailableError
 
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 
 
-def build_router(database: Database) -> APIRouter:
+def build_router(database: Database, clock: Clock) -> APIRouter:
     """Make the routes that machines ask."""
     router = APIRouter()
 
@@ -34,7 +37,7 @@ def build_router(database: Database) -> APIRouter:
     def metrics(request: Request) -> Response:
         if not is_near(request):
             raise HTTPException(404)
-        measure(database)
+        measure(database, clock.now())
         return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
 
     return router
@@ -48,10 +51,13 @@ def reasons_not_ready(database: Database) -> list[str]:
         return ["database"]
 
 
-def measure(database: Database) -> None:
+def measure(database: Database, now: datetime) -> None:
     """Set the gauges that the database knows."""
     with database.read() as connection:
         tasks, deliveries = tasks_by_status(connection), deliveries_by_status(connection)
+        quarantined = count_quarantined(connection, now)
+    for reason, references in quarantined.items():
+        QUARANTINED_REFERENCES.labels(reason.value).set(references)
     for status, count in tasks.items():
         TASKS.labels(status).set(count)
     for status, count in deliveries.items():

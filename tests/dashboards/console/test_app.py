@@ -14,7 +14,8 @@ import uvicorn
 from fastapi import FastAPI
 from playwright.sync_api import Browser, Page, Request, sync_playwright
 
-from alerts.tasks import record_sighting
+from alerts.sightings import record_sighting
+from alerts.tasks import Desk
 from dashboards.console.accounts import Accounts
 from dashboards.console.app import build_console
 from dashboards.console.auth import Passwords, Role
@@ -85,9 +86,8 @@ def fill(database: Database, clock: FakeClock) -> None:
                 hits=(case,) if number % 5 == 2 else (),
             )  # fmt: skip
             record_sighting(
-                connection, sighting, database=database,
-                now=clock.now() + timedelta(seconds=200 if number == 5 else 1),
-                endpoints=0, console_link="",
+                connection, sighting, Desk(database=database, endpoints=0, console_link=""),
+                clock.now() + timedelta(seconds=200 if number == 5 else 1),
             )  # fmt: skip
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from alerts.tasks import record_sighting
+from alerts.sightings import record_sighting
+from alerts.tasks import Desk
 from dashboards.console.auth import SEES_LOCATIONS, Role
 from dashboards.console.routes.tasks import TASKS_PER_PAGE
 from monitors.audit import AuditLog, verify
@@ -32,9 +33,8 @@ def task(database: Database, clock: FakeClock) -> str:
         sighting = sighting_of(
             (match_of(case, content),), now=clock.now(), host="www.example.com", hits=(case,)
         )
-        (opened,) = record_sighting(
-            connection, sighting, database=database, now=clock.now(), endpoints=0, console_link=""
-        )
+        desk = Desk(database=database, endpoints=0, console_link="")
+        (opened,) = record_sighting(connection, sighting, desk, clock.now()).opened
     return str(opened.task)
 
 
