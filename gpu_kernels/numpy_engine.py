@@ -11,6 +11,7 @@ from onnx.reference.op_run import OpRun
 
 from gpu_kernels.engine import Embeddings, PictureBatch, at_unit_length, check_batch, space_of
 from gpu_kernels.models import Model
+from gpu_kernels.network import Inputs, Outputs
 
 _Array = NDArray[Any]
 
@@ -52,16 +53,21 @@ def _operators(graph: onnx.ModelProto) -> list[type[OpRun]]:
     return [QuantizeLinear, DequantizeLinear] if opset < 19 else []
 
 
+def _read(content: bytes) -> onnx.ModelProto:
+    try:
+        graph = onnx.load_from_string(content)
+    except DecodeError as error:
+        raise RuntimeError("not an ONNX file") from error
+    if not graph.graph.node:
+        raise RuntimeError("an empty ONNX file")
+    return graph
+
+
 class NumpyEngine:
     """Evaluates the graph node by node, for checks only."""
 
     def __init__(self, content: bytes, model: Model) -> None:
-        try:
-            graph = onnx.load_from_string(content)
-        except DecodeError as error:
-            raise RuntimeError("not an ONNX file") from error
-        if not graph.graph.node:
-            raise RuntimeError("an empty ONNX file")
+        graph = _read(content)
         self._evaluator: Any = ReferenceEvaluator(graph, new_ops=_operators(graph))
         self._input = graph.graph.input[0].name
         self.space = space_of(model, "numpy", "f32")
@@ -74,6 +80,22 @@ class NumpyEngine:
         for i in range(len(images)):
             rows[i] = self._evaluator.run(None, {self._input: images[i : i + 1]})[0][0]
         return at_unit_length(rows)
+
+    def close(self) -> None:
+        self._evaluator = None
+
+
+class NumpyNetwork:
+    """Evaluates a network as its file has it, node by node, for checks only."""
+
+    def __init__(self, content: bytes) -> None:
+        graph = _read(content)
+        self._evaluator: Any = ReferenceEvaluator(graph, new_ops=_operators(graph))
+        self._names = [one.name for one in graph.graph.input]
+
+    def run(self, inputs: Inputs, /) -> Outputs:
+        named = dict(zip(self._names, inputs, strict=True))
+        return [np.asarray(one) for one in self._evaluator.run(None, named)]
 
     def close(self) -> None:
         self._evaluator = None
