@@ -1,11 +1,18 @@
-"""The pulled model, or a skip; in CI a missing model is a failure."""
+"""The pulled models, or a skip; in CI a missing model is a failure."""
 
 import os
+from pathlib import Path
+from typing import NoReturn
+from pathlib import Path
 
 import pytest
 
 from gpu_kernels.errors import ModelError
 from gpu_kernels.models import MODELS, LocatedModel, locate
+from gpu_kernels.weights import Weights, locate_weights
+from gpu_kernels.network import Network, load_network
+from gpu_kernels.registry import TEXT_DETECTOR, WEIGHTS
+from gpu_kernels.weights import locate_weights
 from streams.settings import Settings
 
 
@@ -14,6 +21,20 @@ def pulled(name: str = "sscd") -> LocatedModel:
     try:
         return locate(MODELS[name], Settings().models)
     except ModelError as error:
-        if os.environ.get("CI") == "true":
-            pytest.fail(str(error))
-        pytest.skip(str(error))
+        _miss(error)
+
+
+def pulled_cache(weights: Weights) -> Path:
+    """Return the cache that holds the verified files of a registered network."""
+    cache_dir = Settings().models
+    try:
+        locate_weights(weights, cache_dir)
+    except ModelError as error:
+        _miss(error)
+    return cache_dir
+
+
+def _miss(error: ModelError) -> NoReturn:
+    if os.environ.get("CI") == "true":
+        pytest.fail(str(error))
+    pytest.skip(str(error))
