@@ -3,16 +3,14 @@
 import os
 from pathlib import Path
 from typing import NoReturn
-from pathlib import Path
 
 import pytest
 
 from gpu_kernels.errors import ModelError
 from gpu_kernels.models import MODELS, LocatedModel, locate
-from gpu_kernels.weights import Weights, locate_weights
 from gpu_kernels.network import Network, load_network
-from gpu_kernels.registry import TEXT_DETECTOR, WEIGHTS
-from gpu_kernels.weights import locate_weights
+from gpu_kernels.registry import TEXT_DETECTOR
+from gpu_kernels.weights import Weights, locate_weights, read_weights
 from streams.settings import Settings
 
 
@@ -32,6 +30,12 @@ def pulled_cache(weights: Weights) -> Path:
     except ModelError as error:
         _miss(error)
     return cache_dir
+
+
+def text_detector(engine: str = "openvino") -> Network:
+    """Return PP-OCR's detector, loaded."""
+    (content,) = read_weights(TEXT_DETECTOR, pulled_cache(TEXT_DETECTOR)).values()
+    return load_network(engine, content)
 
 
 def _miss(error: ModelError) -> NoReturn:
