@@ -1,7 +1,7 @@
 """What a quarantine held: it becomes tasks when that ends, or is discarded by somebody."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -60,15 +60,7 @@ def release_due(desk: Desk, now: datetime) -> Released:
         _lock_expired(connection, now)
         ended = end_expired(connection, now)
         forget_discarded(connection, now)
-    count = 0
-    opened: list[Opened] = []
-    while True:
-        with desk.database.write() as connection:
-            released, tasks = _release_some(connection, desk, now)
-        count += released
-        opened += tasks
-        if released < _AT_ONCE:
-            return Released(sightings=count, opened=tuple(opened), references=tuple(ended))
+    return replace(_drain(desk, now, sa.true()), references=tuple(ended))
 
 
 def release(
@@ -91,7 +83,11 @@ def release(
         end(connection, found, now)
         detail: Detail = {"reference": found, "held": count, "discarded": discarded}
         register.record(connection, "reference.release", owner, detail)
-    return Released(sightings=count) if discarded else release_due(desk, now)
+    return (
+        Released(sightings=count)
+        if discarded
+        else _drain(desk, now, held_sightings.c.reference_id == found)
+    )
 
 
 def _lock_expired(connection: Connection, now: datetime) -> None:
@@ -100,11 +96,26 @@ def _lock_expired(connection: Connection, now: datetime) -> None:
     lawful_ages(connection, now, [CaseId(case) for case in connection.scalars(over)])
 
 
+def _drain(desk: Desk, now: datetime, which: sa.ColumnElement[bool]) -> Released:
+    """Open the tasks of whatever is due, some in each transaction."""
+    count = 0
+    opened: list[Opened] = []
+    while True:
+        with desk.database.write() as connection:
+            released, tasks = _release_some(connection, desk, now, which)
+        count += released
+        opened += tasks
+        if released < _AT_ONCE:
+            return Released(sightings=count, opened=tuple(opened))
+
+
 def _release_some(
-    connection: Connection, desk: Desk, now: datetime
+    connection: Connection, desk: Desk, now: datetime, which: sa.ColumnElement[bool]
 ) -> tuple[int, tuple[Opened, ...]]:
     desk.database.lock(connection, SIGHTING_LOCK)
-    due = sa.and_(held_sightings.c.held_until <= now, held_sightings.c.discarded_at.is_(None))
+    due = sa.and_(
+        held_sightings.c.held_until <= now, held_sightings.c.discarded_at.is_(None), which
+    )
     oldest = (held_sightings.c.decided_at, held_sightings.c.id)
     query = sa.select(held_sightings).where(due).order_by(*oldest).limit(_AT_ONCE)
     found = connection.execute(query).all()

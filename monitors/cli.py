@@ -1,12 +1,7 @@
 """`haechi case`, `haechi audit` and `haechi db`."""
 
-import asyncio
-import getpass
 import json
-import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -14,25 +9,31 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 from rich.text import Text
 
 from monitors.audit import Head, read_head, verify
 from monitors.backup import back_up
 from monitors.cases import AgeClass, Case, Consent, LegalBasis, NewCase, is_lawful
-from monitors.database import Database
+from monitors.command_line import (
+    AsJson,
+    CaseName,
+    iso,
+    opened_database,
+    opened_register,
+    print_json,
+    say,
+    set_actor,
+)
 from monitors.keystore import KeyStore
 from monitors.keywords import variants
-from monitors.migrate import HEAD, open_database
+from monitors.migrate import HEAD
+from monitors.negative_cli import negative_app
+from monitors.reference_cli import reference_app
 from monitors.register import CaseRegister
-from streams.clock import SystemClock
 from streams.errors import CaseError
 from streams.settings import Settings
-from streams.types import CaseId
 
-AsJson = Annotated[bool, typer.Option("--json", help="JSON, one object a line.")]
-CaseName = Annotated[str, typer.Argument(metavar="CASE", help="Identifier or alias.")]
 Consents = Annotated[
     str, typer.Option(help="Consents given apart, comma-separated: face, voice; empty for none.")
 ]
@@ -45,19 +46,15 @@ case_app = typer.Typer(
     help="Cases: open, show, end; keywords, references.", no_args_is_help=True, add_completion=False
 )
 keyword_app = typer.Typer(help="A case's keywords.", no_args_is_help=True, add_completion=False)
-reference_app = typer.Typer(
-    help="A case's reference media.", no_args_is_help=True, add_completion=False
-)
 case_app.add_typer(keyword_app, name="keyword")
 case_app.add_typer(reference_app, name="reference")
+case_app.add_typer(negative_app, name="negative")
 audit_app = typer.Typer(
     help="The chained log of who did what.", no_args_is_help=True, add_completion=False
 )
 db_app = typer.Typer(
     help="The database and its migrations.", no_args_is_help=True, add_completion=False
 )
-
-_actor: list[str] = []  # `--actor` of this command line
 
 
 @case_app.callback()
@@ -68,7 +65,7 @@ def case_root(
     ] = None,
 ) -> None:
     """Cases: open, show, end; keywords, references."""
-    _actor[:] = [actor or _login_name()]
+    set_actor(actor)
 
 
 @case_app.command("open")
@@ -89,18 +86,18 @@ def open_case(
         consents=_parse_consents(consent),
         expires_at=parse_end(expires),
     )
-    with _register() as register:
+    with opened_register() as register:
         case = register.open(new)
-    _say({"case": case.id}, f"case {case.id} is open", as_json=as_json)
+    say({"case": case.id}, f"case {case.id} is open", as_json=as_json)
 
 
 @case_app.command("show")
 def show_case(name: CaseName, *, as_json: AsJson = False) -> None:
     """Show one case: its basis, its consents, its keywords, how many references."""
-    with _register() as register:
+    with opened_register() as register:
         found = describe(register, register.find(name), detailed=True)
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     table = Table(show_header=False, box=None)
     for key, value in found.items():
@@ -116,11 +113,11 @@ def show_case(name: CaseName, *, as_json: AsJson = False) -> None:
 @case_app.command("list")
 def list_cases(*, as_json: AsJson = False) -> None:
     """List every case, the oldest first."""
-    with _register() as register:
+    with opened_register() as register:
         rows = [describe(register, case) for case in register.list_all()]
     if as_json:
         for row in rows:
-            _print_json(row)
+            print_json(row)
         return
     table = Table(Column("case", min_width=32), "alias", "basis", "status", "lawful", "references")
     for row in rows:
@@ -138,31 +135,31 @@ def withdraw_case(
     as_json: AsJson = False,
 ) -> None:
     """Stop matching and destroy the case's features and key, for ever; repeat it if cut off."""
-    with _register() as register:
+    with opened_register() as register:
         case = register.find(name)
         if sys.stdin.isatty() and not yes and not as_json:
             typer.confirm("This cannot be undone. Withdraw the case?", abort=True, err=True)
         ended = register.withdraw(case.id)
     words = f"case {ended.id} is withdrawn; its key is destroyed"
-    _say({"case": ended.id, "status": ended.status}, words, as_json=as_json)
+    say({"case": ended.id, "status": ended.status}, words, as_json=as_json)
 
 
 @case_app.command("close")
 def close_case(name: CaseName, *, as_json: AsJson = False) -> None:
     """Stop matching, and keep what the law says to keep."""
-    with _register() as register:
+    with opened_register() as register:
         ended = register.close(name)
     words = f"case {ended.id} is closed"
-    _say({"case": ended.id, "status": ended.status}, words, as_json=as_json)
+    say({"case": ended.id, "status": ended.status}, words, as_json=as_json)
 
 
 @case_app.command("renew")
 def renew_case(name: CaseName, *, expires: Expires = None, as_json: AsJson = False) -> None:
     """Set the authority's end anew; without `--expires` it has none."""
-    with _register() as register:
+    with opened_register() as register:
         case = register.renew(name, parse_end(expires))
-    end = _iso(case.expires_at)
-    _say({"case": case.id, "expires_at": end}, f"expires: {end or 'never'}", as_json=as_json)
+    end = iso(case.expires_at)
+    say({"case": case.id, "expires_at": end}, f"expires: {end or 'never'}", as_json=as_json)
 
 
 @case_app.command("consent")
@@ -173,11 +170,11 @@ def set_consents(
     as_json: AsJson = False,
 ) -> None:
     """Record the separate consents anew; what a withdrawn one allowed is deleted."""
-    with _register() as register:
+    with opened_register() as register:
         case = register.set_consents(name, _parse_consents("" if give == "none" else give))
     names = sorted(case.consents)
     words = f"consents: {', '.join(names) or 'none'}"
-    _say({"case": case.id, "consents": names}, words, as_json=as_json)
+    say({"case": case.id, "consents": names}, words, as_json=as_json)
 
 
 @keyword_app.command("add")
@@ -191,11 +188,11 @@ def add_keywords(
     as_json: AsJson = False,
 ) -> None:
     """Watch for words, and print the variants that will be found."""
-    with _register() as register:
+    with opened_register() as register:
         for word in _read_words() if words == ["-"] else words:
             keyword, found = register.add_keyword(name, word), variants(word)
             row = {"keyword": keyword, "text": word, "variants": found}
-            _say(row, f"{word}: {', '.join(found)}", as_json=as_json)
+            say(row, f"{word}: {', '.join(found)}", as_json=as_json)
 
 
 def _read_words() -> list[str]:
@@ -203,52 +200,11 @@ def _read_words() -> list[str]:
     return [word for line in sys.stdin.read().splitlines() if (word := line.strip())]
 
 
-@reference_app.command("add")
-def add_references(
-    name: CaseName,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…")],
-    *,
-    as_json: AsJson = False,
-) -> None:
-    """Derive features from files and keep those alone. The exit status is 0 whatever is found."""
-    settings = Settings()
-    with _register(settings) as register:
-        case = register.find(name).id
-        asyncio.run(_enrol_all(settings, register, case, files, as_json=as_json))
-
-
-async def _enrol_all(
-    settings: Settings,
-    register: CaseRegister,
-    case: CaseId,
-    files: Sequence[Path],
-    *,
-    as_json: bool,
-) -> None:
-    """Enrol some files at once, and print them in the order given."""
-    from monitors.recognition import Recognition  # slow to import: NumPy, OpenCV
-    from monitors.references import Enroller
-
-    at_once = 2 * settings.engine_children
-    columns = (TextColumn("references"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    async with Recognition.from_settings(settings) as recognition:
-        enroller = Enroller(register, recognition)
-        with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-            bar = progress.add_task("", total=len(files))
-            for start in range(0, len(files), at_once):
-                some = files[start : start + at_once]
-                for result in await asyncio.gather(*(enroller.enrol(case, file) for file in some)):
-                    words = f"{result.path}: {result.outcome} {result.reason or ''}".rstrip()
-                    _say(asdict(result), words, as_json=as_json)
-                    progress.advance(bar)
-
-
 @audit_app.command("head")
 def audit_head(*, as_json: AsJson = False) -> None:  # noqa: ARG001 - it is JSON anyway
     """Print the chain's last number and MAC as JSON, to be kept somewhere else."""
-    with _database(Settings()) as database, database.read() as connection:
-        _print_json(asdict(read_head(connection)))
+    with opened_database(Settings()) as database, database.read() as connection:
+        print_json(asdict(read_head(connection)))
 
 
 @audit_app.command("verify")
@@ -263,19 +219,19 @@ def audit_verify(
     settings = Settings()
     known = None if head is None else _read_head_file(head)
     key = KeyStore(settings.keys_dir).audit_key()
-    with _database(settings) as database, database.read() as connection:
+    with opened_database(settings) as database, database.read() as connection:
         report = verify(connection, key, known)
     broken = report.broken_at is not None
     words = f"broken at row {report.broken_at}" if broken else f"whole: {report.rows} rows"
-    _say(asdict(report), words, as_json=as_json)
+    say(asdict(report), words, as_json=as_json)
     raise typer.Exit(1 if broken else 0)
 
 
 @db_app.command("upgrade")
 def db_upgrade(*, as_json: AsJson = False) -> None:
     """Bring the database to this version."""
-    with _database(Settings()):
-        _say({"step": HEAD}, f"the database is at step {HEAD}", as_json=as_json)
+    with opened_database(Settings()):
+        say({"step": HEAD}, f"the database is at step {HEAD}", as_json=as_json)
 
 
 @db_app.command("backup")
@@ -285,9 +241,9 @@ def db_backup(
     as_json: AsJson = False,
 ) -> None:
     """Copy the database, never the keys: a withdrawn case stays unreadable in every copy."""
-    with _database(Settings()) as database:
+    with opened_database(Settings()) as database:
         back_up(database, file)
-    _say({"backup": str(file)}, f"wrote {file}", as_json=as_json)
+    say({"backup": str(file)}, f"wrote {file}", as_json=as_json)
 
 
 def describe(register: CaseRegister, case: Case, *, detailed: bool = False) -> dict[str, Any]:
@@ -300,9 +256,9 @@ def describe(register: CaseRegister, case: Case, *, detailed: bool = False) -> d
         "consents": sorted(case.consents),
         "status": case.status,
         "lawful": is_lawful(case, register.clock.now()),
-        "opened_at": _iso(case.opened_at),
-        "expires_at": _iso(case.expires_at),
-        "ended_at": _iso(case.ended_at),
+        "opened_at": iso(case.opened_at),
+        "expires_at": iso(case.expires_at),
+        "ended_at": iso(case.ended_at),
         "references": register.count_references(case.id),
     }
     if detailed:
@@ -345,44 +301,3 @@ def _read_head_file(file: Path) -> Head:
         return Head(seq=int(head.seq), mac=str(head.mac))
     except (OSError, ValueError, TypeError):
         raise CaseError(f"{file} holds no head of `haechi audit head`") from None
-
-
-@contextmanager
-def _database(settings: Settings) -> Iterator[Database]:
-    database = open_database(settings)
-    try:
-        yield database
-    finally:
-        database.close()
-
-
-@contextmanager
-def _register(settings: Settings | None = None) -> Iterator[CaseRegister]:
-    settings = settings or Settings()
-    with _database(settings) as database:
-        keystore = KeyStore(settings.keys_dir)
-        register = CaseRegister(database, keystore, SystemClock(), actor=_actor[0])
-        register.finish_withdrawals()
-        yield register
-
-
-def _login_name() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return f"uid {os.getuid()}"
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()
-
-
-def _say(row: dict[str, Any], words: str, *, as_json: bool) -> None:
-    if as_json:
-        _print_json(row)
-    else:
-        typer.echo(words.encode(errors="replace").decode())  # a path need not be text
-
-
-def _print_json(row: dict[str, Any]) -> None:
-    typer.echo(json.dumps(row))

@@ -67,7 +67,7 @@ class CaseRegister:
         self.database = database
         self.keystore = keystore
         self.clock = clock
-        self._actor = actor
+        self.actor = actor
         self._log = AuditLog(keystore.audit_key())
 
     def open(self, new: NewCase) -> Case:
@@ -228,7 +228,7 @@ class CaseRegister:
         """Audit something, as the transaction's last statement."""
         self._log.append(
             connection,
-            actor=self._actor,
+            actor=self.actor,
             action=action,
             subject=subject,
             detail=detail,

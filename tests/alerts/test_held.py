@@ -169,7 +169,7 @@ def test_a_release_that_is_cut_off_is_completed_by_the_timer(
     def cut(*_: object) -> Released:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(alerts.held, "release_due", cut)
+    monkeypatch.setattr(alerts.held, "_drain", cut)
     with pytest.raises(KeyboardInterrupt):
         release(desk, register, "A", flood[0].results[0].matches[0].reference)
     monkeypatch.undo()

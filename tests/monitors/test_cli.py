@@ -5,10 +5,9 @@ import stat
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import pytest
-import typer
 from typer.testing import CliRunner, Result
 
 from monitors import recognition
@@ -18,22 +17,7 @@ from tests.fakes import FakeRecogniser, picture_bytes
 
 OPEN = ("open", "--alias", "나무", "--age-class", "adult", "--basis", "victim_request")
 
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command in an empty home; what it raised is raised again."""
-    monkeypatch.setenv("HAECHI_HOME", str(tmp_path / "home"))
-
-    def run(*words: str, app: typer.Typer = case_app, status: int = 0) -> Result:
-        result = CliRunner().invoke(app, words)
-        if result.exception and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        assert result.exit_code == status, result.output
-        return result
-
-    return run
+Run: TypeAlias = Callable[..., Result]
 
 
 def _rows(result: Result) -> list[dict[str, Any]]:

@@ -1,0 +1,99 @@
+"""What the commands of this folder share: who calls, the register, how they print and read."""
+
+import getpass
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from monitors.database import Database
+from monitors.keystore import KeyStore
+from monitors.migrate import open_database
+from monitors.register import CaseRegister
+from streams.clock import SystemClock
+from streams.errors import MediaTooLargeError, UndecodableMediaError, UnreadableFileError
+from streams.media.decoder import MAX_BODY_BYTES
+from streams.settings import Settings
+
+AsJson = Annotated[bool, typer.Option("--json", help="JSON, one object a line.")]
+CaseName = Annotated[str, typer.Argument(metavar="CASE", help="Identifier or alias.")]
+
+_actor: list[str] = []  # `--actor` of this command line
+
+
+def set_actor(actor: str | None) -> None:
+    """Say who stands in the audit log: by default, who is logged in."""
+    _actor[:] = [actor or _login_name()]
+
+
+@contextmanager
+def opened_database(settings: Settings) -> Iterator[Database]:
+    """Open the instance's database, and close it in the end."""
+    database = open_database(settings)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+@contextmanager
+def opened_register(settings: Settings | None = None) -> Iterator[CaseRegister]:
+    """Open the register of cases, on behalf of `set_actor`'s."""
+    settings = settings or Settings()
+    with opened_database(settings) as database:
+        keystore = KeyStore(settings.keys_dir)
+        register = CaseRegister(database, keystore, SystemClock(), actor=_actor[0])
+        register.finish_withdrawals()
+        yield register
+
+
+def say(row: dict[str, Any], words: str, *, as_json: bool) -> None:
+    """Print a result: as JSON, or in words."""
+    if as_json:
+        print_json(row)
+    else:
+        typer.echo(words.encode(errors="replace").decode())  # a path need not be text
+
+
+def print_json(row: dict[str, Any]) -> None:
+    """Print one object on one line."""
+    typer.echo(json.dumps(row))
+
+
+def iso(moment: datetime | None) -> str | None:
+    """Write a time."""
+    return None if moment is None else moment.isoformat()
+
+
+def read_medium(path: Path) -> bytes:
+    """Read a file that shall be decoded. Blocks.
+
+    Raises:
+        UnreadableFileError: it is no file, or may not be read.
+        UndecodableMediaError: it is empty.
+        MediaTooLargeError: more than `MAX_BODY_BYTES`.
+    """
+    if not path.is_file():  # a pipe would be waited for
+        raise UnreadableFileError("not a file")
+    try:
+        with path.open("rb") as file:
+            body = file.read(MAX_BODY_BYTES + 1)
+    except OSError as error:
+        raise UnreadableFileError("cannot be read") from error
+    if not body:
+        raise UndecodableMediaError("no bytes")
+    if len(body) > MAX_BODY_BYTES:
+        raise MediaTooLargeError(f"more than {MAX_BODY_BYTES} bytes")
+    return body
+
+
+def _login_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return f"uid {os.getuid()}"

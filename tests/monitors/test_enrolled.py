@@ -1,0 +1,86 @@
+"""A case's references, as officers see them."""
+
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from monitors.audit import verify
+from monitors.database import Database
+from monitors.enrolled import list_references, quarantine_by_hand, require_reference
+from monitors.keystore import KeyStore
+from monitors.quarantine import Reason
+from monitors.register import CaseRegister
+from monitors.tables import audit, features, gallery_version
+from streams.errors import UnknownCaseError, UnknownReferenceError
+from streams.types import CaseId, MediaKind, ReferenceId
+from tests.alerts.rows import add_content, add_reference, content_of
+from tests.fakes import FakeClock, an_adults_case
+
+
+@pytest.fixture
+def case(register: CaseRegister) -> CaseId:
+    return register.open(an_adults_case()).id
+
+
+def enrol(database: Database, clock: FakeClock, case: CaseId, number: int, **values: object) -> str:
+    with database.write() as connection:
+        content = add_content(connection, clock.now(), case, content_of(9, number))
+        return add_reference(connection, clock.now(), case, content, **values)
+
+
+def test_references_are_listed_with_where_they_can_be_compared(
+    register: CaseRegister, database: Database, clock: FakeClock, case: CaseId
+) -> None:
+    first = enrol(database, clock, case, 1, kind="video")
+    clock.advance(1)
+    second = enrol(database, clock, case, 2, subject="face")
+    with database.write() as connection:
+        for space in ("sscd/1", "sound/1"):
+            connection.execute(
+                sa.insert(features).values(reference_id=first, space=space, sealed=b"s")
+            )
+    enrol(database, clock, register.open(an_adults_case("B")).id, 3)
+    with database.read() as connection:
+        one, other = list_references(connection, case, clock.now())
+    assert (one.reference, one.kind, one.subject) == (first, MediaKind.VIDEO, None)
+    assert (one.spaces, one.quarantine_reason, one.held) == (("sound/1", "sscd/1"), None, 0)
+    assert (other.reference, other.subject, other.spaces) == (second, "face", ())
+
+
+def test_a_quarantine_by_hand_is_audited_and_leaves_the_galleries_alone(
+    register: CaseRegister, database: Database, keystore: KeyStore, clock: FakeClock, case: CaseId
+) -> None:
+    reference = enrol(database, clock, case, 1)
+    with database.read() as connection:
+        before = connection.execute(sa.select(gallery_version.c.version)).scalar_one()
+    until = quarantine_by_hand(register, "A", reference, 60)
+    assert until == clock.now() + timedelta(seconds=60)
+    with database.read() as connection:
+        (row,) = list_references(connection, case, clock.now())
+        (later,) = list_references(connection, case, until)
+        last = connection.execute(sa.select(audit).order_by(audit.c.seq.desc())).first()
+        assert verify(connection, keystore.audit_key()).broken_at is None
+        assert connection.execute(sa.select(gallery_version.c.version)).scalar_one() == before
+    assert row.quarantine_reason is Reason.BY_HAND
+    assert (row.quarantined_at, row.quarantined_until) == (clock.now(), until)
+    assert later.quarantine_reason is None
+    assert later.quarantined_at is None
+    assert last is not None
+    assert (last.action, last.subject) == ("reference.quarantine", case)
+    assert last.detail == {"reference": reference, "until": until.isoformat()}
+
+
+def test_a_reference_is_its_own_cases(
+    register: CaseRegister, database: Database, clock: FakeClock, case: CaseId
+) -> None:
+    reference = enrol(database, clock, case, 1)
+    other = register.open(an_adults_case("B")).id
+    with database.read() as connection:
+        assert require_reference(connection, case, reference) == ReferenceId(reference)
+        with pytest.raises(UnknownReferenceError):
+            require_reference(connection, other, reference)
+    with pytest.raises(UnknownReferenceError):
+        quarantine_by_hand(register, "B", reference, 60)
+    with pytest.raises(UnknownCaseError):
+        quarantine_by_hand(register, "nobody", reference, 60)
