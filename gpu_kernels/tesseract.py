@@ -3,7 +3,7 @@
 The wheel of `tesserocr` brings the library; the languages come from the system's packages.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
@@ -126,19 +126,21 @@ def renderings(line: Picture) -> Iterator[Grey]:
 
 
 def _render(name: str, line: Picture, grey: Grey) -> Grey:
-    if name == "plain":
-        return _stretched(grey)
-    if name in {"colour", "inner"}:
-        return _ramp(_distance_of_letters(line, grey, rank=int(name == "inner")), 40, 130)
-    if name == "dark":
-        return _ramp(line.max(axis=2), 25, 95)
-    if name == "bright":
-        return _inverted(_ramp(line.min(axis=2), 170, 230))
-    if name == "white":
-        return _inverted(_stretched(line.min(axis=2)))
+    ways: Mapping[str, Callable[[], Grey]] = {
+        "plain": lambda: _stretched(grey),
+        "colour": lambda: _ramp(_distance_of_letters(line, grey, rank=0), 40, 130),
+        "inner": lambda: _ramp(_distance_of_letters(line, grey, rank=1), 40, 130),
+        "dark": lambda: _ramp(line.max(axis=2), 25, 95),
+        "bright": lambda: _inverted(_ramp(line.min(axis=2), 170, 230)),
+        "white": lambda: _inverted(_stretched(line.min(axis=2))),
+        "hat": lambda: _inverted(_stretched(_top_hat(grey))),
+    }
+    return ways[name]()
+
+
+def _top_hat(grey: Grey) -> Grey:
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_STROKE, _STROKE))
-    hat = np.asarray(cv2.morphologyEx(grey, cv2.MORPH_TOPHAT, disc), np.uint8)
-    return _inverted(_stretched(hat))
+    return np.asarray(cv2.morphologyEx(grey, cv2.MORPH_TOPHAT, disc), np.uint8)
 
 
 def _distance_of_letters(line: Picture, grey: Grey, *, rank: int) -> Grey:
@@ -150,17 +152,18 @@ def _distance_of_letters(line: Picture, grey: Grey, *, rank: int) -> Grey:
     ranks = np.argsort(np.argsort(grey.reshape(-1), kind="stable"), kind="stable")
     labels = (ranks * _COLOURS // len(ranks)).astype(np.int32).reshape(-1, 1)
     stop = (cv2.TERM_CRITERIA_MAX_ITER, 6, 0.0)
-    _, labels, colours = cv2.kmeans(
+    _, nearest, colours = cv2.kmeans(
         pixels, _COLOURS, labels, stop, 1, cv2.KMEANS_USE_INITIAL_LABELS
     )
-    rows = labels.reshape(grey.shape)
+    rows = np.asarray(nearest).reshape(grey.shape)
     middle, edges = rows[_EDGE:-_EDGE], np.concatenate([rows[:_EDGE], rows[-_EDGE:]])
     shares = [
         np.bincount(part.reshape(-1), minlength=_COLOURS) / part.size for part in (middle, edges)
     ]
-    letters = colours[np.argsort(shares[1] - shares[0], kind="stable")[rank]]
+    letters = np.asarray(colours)[np.argsort(shares[1] - shares[0], kind="stable")[rank]]
     distances = np.linalg.norm(pixels - letters, axis=1).clip(0, 255)
-    return distances.reshape(grey.shape).astype(np.uint8)
+    away: Grey = distances.reshape(grey.shape).astype(np.uint8)
+    return away
 
 
 def _inverted(grey: Grey) -> Grey:

@@ -1,4 +1,4 @@
-"""How well and how fast captions are read: `PYTHONPATH=. .venv/bin/python tests/benchmarks/measure_reading.py`.
+"""Measure `LetteringEngine`: `PYTHONPATH=. .venv/bin/python tests/benchmarks/measure_reading.py`.
 
 Prints the character error rate of generated captions (Noto, four faces), clean and over the
 photographs of scikit-image, how many keywords are found, and milliseconds of CPU time a frame.
@@ -28,11 +28,23 @@ FACES = [
     for weight in ("Regular", "Bold")
 ]
 KOREAN = (
-    "오늘의 해치공주 영상 공개", "링크는 댓글에 있습니다", "김민지 선생님과 함께한 하루", "절대 저장하지 마세요",
-    "텔레그램 방에서 받았어요", "무료로 보내드립니다 선착순", "서울특별시 강남구 역삼동", "이 영상 진짜 대박이다",
-    "구독과 좋아요 부탁드려요", "어제 찍은 사진 올립니다", "박서준 유출 전체 영상", "비밀번호는 프로필 참고",
-    "친구한테 들은 이야기", "해치공주 실물 후기", "학교 앞에서 만난 사람", "원본 파일 팝니다 연락주세요",
-)  # fmt: skip
+    "오늘의 해치공주 영상 공개",
+    "링크는 댓글에 있습니다",
+    "김민지 선생님과 함께한 하루",
+    "절대 저장하지 마세요",
+    "텔레그램 방에서 받았어요",
+    "무료로 보내드립니다 선착순",
+    "서울특별시 강남구 역삼동",
+    "이 영상 진짜 대박이다",
+    "구독과 좋아요 부탁드려요",
+    "어제 찍은 사진 올립니다",
+    "박서준 유출 전체 영상",
+    "비밀번호는 프로필 참고",
+    "친구한테 들은 이야기",
+    "해치공주 실물 후기",
+    "학교 앞에서 만난 사람",
+    "원본 파일 팝니다 연락주세요",
+)
 ENGLISH = (
     "leaked full video here",
     "haechi princess tonight",
@@ -49,8 +61,8 @@ STYLES = {
 
 def photographs() -> list[Image.Image]:
     made = []
-    for picture in (data.astronaut, data.coffee, data.chelsea, data.rocket):
-        image = Image.fromarray(picture())
+    for name in ("astronaut", "coffee", "chelsea", "rocket"):
+        image = Image.fromarray(getattr(data, name)())
         scale = max(SIZE[0] / image.width, SIZE[1] / image.height)
         image = image.resize((int(image.width * scale) + 1, int(image.height * scale) + 1))
         made.append(image.crop((0, 0, *SIZE)))
@@ -98,7 +110,8 @@ def errors(text: str, lines: list[str]) -> float:
 def measure(
     engine: LetteringEngine, name: str, grounds: list[Image.Image | None], index: KeywordIndex
 ) -> None:
-    rng, rates, hits, wanted, spent = random.Random(5), {}, 0, 0, 0.0
+    rng, hits, wanted, spent = random.Random(5), 0, 0, 0.0
+    rates: dict[str, list[float]] = {}
     for i in range(40):
         picture, captions = captioned(rng, grounds[i % len(grounds)])
         started = time.process_time()
@@ -113,7 +126,8 @@ def measure(
             print("false", wrong)
     every = [rate for some in rates.values() for rate in some]
     print(
-        f"{name}: CER {np.mean(every):.3f}, lines without a mistake {np.mean(np.array(every) == 0):.2f}, "
+        f"{name}: CER {np.mean(every):.3f}, "
+        f"lines without a mistake {np.mean(np.array(every) == 0):.2f}, "
         f"keywords {hits}/{wanted}, {1000 * spent / 40:.0f} ms a frame of four lines"
     )
     print("   ", {style: f"{np.mean(some):.3f}" for style, some in sorted(rates.items())})
@@ -123,16 +137,8 @@ def without_text() -> Iterator[Picture]:
     for image in photographs():
         yield np.asarray(image)
         yield np.asarray(image.transpose(Image.Transpose.FLIP_LEFT_RIGHT))
-    for picture in (
-        data.brick,
-        data.grass,
-        data.gravel,
-        data.moon,
-        data.coins,
-        data.camera,
-        data.immunohistochemistry,
-    ):
-        array = picture()
+    for name in ("brick", "grass", "gravel", "moon", "coins", "camera", "immunohistochemistry"):
+        array = getattr(data, name)()
         yield np.ascontiguousarray(np.dstack([array] * 3) if array.ndim == 2 else array)
 
 
@@ -153,7 +159,8 @@ def main() -> None:
         glances.append(glanced - started)
         looks.append(time.process_time() - glanced)
     print(
-        f"without text: {len(looks)} pictures, {passed} pass the glance, glance {1000 * np.median(glances):.0f} ms, "
+        f"without text: {len(looks)} pictures, {passed} pass the glance, "
+        f"glance {1000 * np.median(glances):.0f} ms, "
         f"look {1000 * np.median(looks):.0f} ms, read {read}"
     )
     missed = sum(
