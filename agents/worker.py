@@ -17,6 +17,7 @@ from agents import notifying
 from agents.deciding import Deciding
 from agents.inspecting import Inspecting, Media, Tries
 from agents.recognising import Eyes
+from agents.releasing import RELEASE_SECONDS, Releasing
 from agents.sending import TopicSender
 from agents.serving import Serving
 from agents.setting_aside import SettingAside
@@ -68,6 +69,12 @@ class Pipeline:
         self._set_aside = SettingAside(self._database, self._send, clock)
         self._eyes = Eyes(settings, self._database, clock)
         self._endpoints = load_endpoints(settings)
+        self._desk = Desk(
+            database=self._database,
+            endpoints=len(self._endpoints),
+            console_link=settings.console_link,
+            limits=QuarantineLimits.from_settings(settings),
+        )
         self._stop = Stop()
         self._progress: list[Progress] = []
         self._started = False
@@ -95,7 +102,6 @@ class Pipeline:
 
     def _attach(self) -> None:
         """Register every agent. One that is not named here does not run."""
-        settings = self.settings
         triaging = Triaging(
             "triage",
             database=self._database,
@@ -105,12 +111,7 @@ class Pipeline:
         )
         deciding = Deciding(
             "decide",
-            desk=Desk(
-                database=self._database,
-                endpoints=len(self._endpoints),
-                console_link=settings.console_link,
-                limits=QuarantineLimits.from_settings(settings),
-            ),
+            desk=self._desk,
             clock=self._clock,
         )
         self._add("triage", topics.POSTS, PostRecord, triaging)
@@ -182,6 +183,8 @@ class Pipeline:
         every = settings.gallery_poll_seconds
         self.app.add_future(repeat(self._eyes.refresh, every, what="gallery"))
         self.app.add_future(repeat(self._watchdog.look, LOOK_SECONDS, what="watchdog"))
+        releasing = Releasing(self._desk, self._clock)
+        self.app.add_future(repeat(releasing.look, RELEASE_SECONDS, what="quarantine"))
         self.app.add_future(notifying.notify(self._database, self._endpoints, self._clock))
 
     async def _on_started(self) -> None:

@@ -1,5 +1,6 @@
 """`dashboards.console.routes.watching`."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -10,8 +11,9 @@ from dashboards.console.app import build_console
 from dashboards.console.routes.watching import reasons_not_ready
 from monitors.database import Database
 from monitors.migrate import upgrade
+from monitors.quarantine import Quarantine, Reason, begin
 from streams.settings import Settings
-from tests.alerts.rows import add_case, add_task
+from tests.alerts.rows import add_case, add_reference, add_task
 from tests.dashboards.console.conftest import CHEAP, Browser
 from tests.fakes import FakeClock
 
@@ -48,12 +50,17 @@ async def test_metrics_count_tasks_by_status(
         case, content = add_case(connection, clock.now())
         add_task(connection, clock.now(), case, content)
         add_task(connection, clock.now(), case, content, host="b.example", status="closed")
+        until = clock.now() + timedelta(days=1)
+        flood = Quarantine(reason=Reason.FLOOD, until=until)
+        begin(connection, add_reference(connection, clock.now(), case, content), flood, clock.now())
     text = (await browser.get("/metrics")).text
     for line in (
         'haechi_tasks{status="new"} 1.0',
         'haechi_tasks{status="closed"} 1.0',
         'haechi_tasks{status="reappeared"} 0.0',
         'haechi_outbox_deliveries{status="dead"} 0.0',
+        'haechi_quarantined_references{reason="flood"} 1.0',
+        'haechi_quarantined_references{reason="by_hand"} 0.0',
     ):
         assert line in text
     assert case not in text
