@@ -36,11 +36,11 @@ MAX_SEGMENTS = 500
 MAX_LETTERS = 1000
 """Of one segment: half a minute of the fastest speech has 300 syllables."""
 
-MAX_NO_SPEECH = 0.6
 MIN_LOG_PROBABILITY = -1.0
+"""Below it a segment is invented: the value of OpenAI's own decoder."""
+
 MAX_COMPRESSION = 2.4
-"""Beyond any of them a segment is invented or stuck: the values of OpenAI's own decoder, which
-wants the first two together; over noise either alone is as good a sign (docs/reading.md)."""
+"""Above it a segment is stuck, repeating itself: likewise."""
 
 MIN_SPEECH_SECONDS = 0.4
 """With less in it, sound is not listened to: a word of two syllables takes as long."""
@@ -224,7 +224,7 @@ def _sensible(heard: Iterable[_Heard], language: str, at_seconds: float) -> Iter
     """Leave out what Whisper invents where nobody speaks."""
     for one in heard:
         text = " ".join(one.text.split())[:MAX_LETTERS]
-        invented = one.no_speech_prob > MAX_NO_SPEECH or one.avg_logprob < MIN_LOG_PROBABILITY
+        invented = one.avg_logprob < MIN_LOG_PROBABILITY
         if not text or invented or one.compression_ratio > MAX_COMPRESSION:
             continue
         yield Segment(

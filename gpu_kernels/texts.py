@@ -1,6 +1,7 @@
 """Strings as plain arrays, as they leave an engine child."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -31,10 +32,11 @@ def from_arrays(arrays: Arrays, most: int, longest: int) -> list[str]:
     """
     utf8 = take(arrays, "utf8", np.uint8, (None,))
     ends = take(arrays, "ends", np.int64, (None,)).tolist()
-    if len(ends) > most or ends != sorted(ends) or (ends[-1] if ends else 0) != len(utf8):
+    bounds = [0, *ends]
+    if len(ends) > most or bounds != sorted(bounds) or bounds[-1] != len(utf8):
         raise ValueError("the ends do not divide the text")
     content = utf8.tobytes()
-    texts = [content[start:end].decode() for start, end in zip([0, *ends[:-1]], ends, strict=False)]
+    texts = [content[start:end].decode() for start, end in pairwise(bounds)]
     if any(not 0 < len(text) <= longest for text in texts):
         raise ValueError("a text is empty or too long")
     return texts

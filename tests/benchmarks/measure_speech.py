@@ -2,8 +2,8 @@
 
 `PYTHONPATH=. .venv/bin/python tests/benchmarks/measure_speech.py [FILE…]`
 
-Prints CPU time and what is written down. Files are raw, signed 16-bit mono at 16 kHz. Without any, espeak-ng says an English and a Korean
-sentence.
+Prints CPU time and what is written down of an English and a Korean sentence that espeak-ng says,
+of silence and noise, and of files: raw, signed 16-bit mono at 16 kHz.
 """
 
 import subprocess
@@ -50,10 +50,11 @@ def silence_and_noise() -> dict[str, Samples]:
 
 def main() -> None:
     engine = SpeechEngine(SPEECH.folder_in(pulled_cache(SPEECH)))
-    sounds = {voice: spoken(voice, text) for voice, text in SENTENCES.items()} | silence_and_noise()
+    sounds = {voice: spoken(voice, text) for voice, text in SENTENCES.items()}
+    sounds |= silence_and_noise()
     for name in sys.argv[1:]:
         pcm = np.frombuffer(Path(name).read_bytes(), np.int16)
-        sounds[name] = pcm.astype(np.float32) / 32768
+        sounds[name] = pcm.astype(np.float32) / np.float32(32768)
     for name, samples in sounds.items():
         started = time.process_time()
         found = engine.transcribe(samples)
