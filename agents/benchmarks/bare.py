@@ -19,6 +19,7 @@ from gpu_kernels.fingerprint import fingerprint_query
 from gpu_kernels.models import LocatedModel
 from gpu_kernels.views import Picture
 from streams.media import pictures
+from streams.media.frames import Limits
 
 MAX_SIDE = 1024
 """The decoder's default: both sides see pictures of the same size."""
@@ -95,9 +96,8 @@ def _fingerprint(file: Path) -> int:
     if _engine is None:
         raise RuntimeError("the child has no engine")
     sink = _FirstFrame()
-    pictures.decode(
-        file.read_bytes(), sink, max_side=MAX_SIDE, max_frames=1, limit_cpu=lambda _: None
-    )
+    limits = Limits(max_side=MAX_SIDE, max_frames=1)
+    pictures.decode(file.read_bytes(), sink, limits=limits, limit_cpu=lambda _: None)
     if sink.picture is None:
         raise RuntimeError("no frame")
     return len(fingerprint_query(sink.picture, _engine).embeddings)

@@ -1,4 +1,4 @@
-"""Bytes in, frames out, through a locked child for each medium. `docs/media.md` has the limits."""
+"""Bytes in, frames and sound out, through a locked child for each medium; see `docs/media.md`."""
 
 import asyncio
 import fcntl
@@ -17,15 +17,15 @@ from streams.errors import (
 )
 from streams.media.frames import (
     EXIT_UNLOCKED,
+    Limits,
     Reply,
     Request,
-    capacity_bytes,
     parse_frames,
 )
 from streams.media.handle import ZygoteGoneError, ZygoteHandle
 from streams.media.probes import PROBES
 from streams.media.sandbox import SandboxKind, sandbox_status
-from streams.types import DecodedMedia
+from streams.types import DecodedMedia, Look
 
 MAX_BODY_BYTES = 64 * 2**20
 """Of one medium; three times what the fetcher takes, for an enrolled file."""
@@ -36,17 +36,23 @@ ATTEMPTS = 2
 GRACE_SECONDS = 5.0
 """After its time, how long a zygote may take to say that the child is dead."""
 
+ALL = Look()
+"""One frame a second from the start, no sound."""
+
 SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
 """A memfd that shrinks under its reader kills the reader."""
 
 
 class Decoder(Protocol):
-    """Bytes to frames."""
+    """Bytes to frames and sound."""
 
-    async def decode(self, body: bytes) -> DecodedMedia:
-        """Decode one medium.
+    async def decode(self, body: bytes, look: Look = ALL) -> DecodedMedia:
+        """Decode one medium, or a part of it.
+
+        What the caps left out is told by `looked_until_seconds`: a look that starts there goes on.
 
         Raises:
+            ValueError: the look asks for what no medium has.
             UndecodableMediaError: no decoder accepts these bytes.
             DecoderCrashedError: killed its decoder, or ran over its time or memory.
             MediaTooLargeError: more bytes or pixels than allowed.
@@ -67,8 +73,7 @@ class SandboxedDecoder:
 
     Args:
         workers: media decoded at once.
-        max_side: longest side of a frame, in pixels.
-        max_frames: frames of one medium, evenly spread.
+        limits: sides, in pixels, and numbers of frames of one answer.
         timeout_seconds: wall time of one medium.
         kind: the sandbox; the best of this machine where None.
     """
@@ -76,16 +81,14 @@ class SandboxedDecoder:
     def __init__(
         self,
         workers: int = 2,
-        max_side: int = 1024,
-        max_frames: int = 4,
         timeout_seconds: float = 20.0,
         *,
+        limits: Limits | None = None,
         kind: SandboxKind | None = None,
     ) -> None:
         self._slots = asyncio.Semaphore(workers)
         self._starting = asyncio.Lock()
-        self._max_side = max_side
-        self._max_frames = max_frames
+        self._limits = limits or Limits()
         self._timeout_seconds = timeout_seconds
         self._kind = kind
         self._zygote: ZygoteHandle | None = None
@@ -113,7 +116,7 @@ class SandboxedDecoder:
         """The zygote's process, for supervision; None where none runs."""
         return self._zygote.pid if self._zygote else None
 
-    async def decode(self, body: bytes) -> DecodedMedia:
+    async def decode(self, body: bytes, look: Look = ALL) -> DecodedMedia:
         if not body:
             raise UndecodableMediaError("no bytes")
         if len(body) > MAX_BODY_BYTES:
@@ -121,7 +124,7 @@ class SandboxedDecoder:
         async with self._slots:
             for _ in range(ATTEMPTS):
                 try:
-                    return await self._decode_once(body)
+                    return await self._decode_once(body, look)
                 except _KilledError:
                     continue
         raise DecoderCrashedError(f"killed its decoder {ATTEMPTS} times")
@@ -137,21 +140,25 @@ class SandboxedDecoder:
         """
         place = [name for name, _ in PROBES].index(name)
         with _memory_file(b"x") as body, self._answer_file() as answer:
-            return await self._run(Request.PROBE, body, answer, place)
+            return await self._run(Request.PROBE, body, answer, probe=place)
 
-    async def _decode_once(self, body: bytes) -> DecodedMedia:
+    async def _decode_once(self, body: bytes, look: Look) -> DecodedMedia:
         with _memory_file(body) as medium, self._answer_file() as answer:
-            code = await self._run(Request.DECODE, medium, answer)
+            code = await self._run(Request.DECODE, medium, answer, look=look)
             _check_exit(code)
             with mmap.mmap(answer, 0, prot=mmap.PROT_READ) as memory, memoryview(memory) as view:
-                return parse_frames(view, max_side=self._max_side, max_frames=self._max_frames)
+                return parse_frames(view, self._limits)
 
-    async def _run(self, request: Request, body: int, answer: int, probe: int = 0) -> int:
+    async def _run(
+        self, request: Request, body: int, answer: int, *, probe: int = 0, look: Look = ALL
+    ) -> int:
         zygote = await self._get_zygote()
         seconds = self._timeout_seconds
         try:
             async with asyncio.timeout(seconds + GRACE_SECONDS):
-                reply, status = await zygote.run(request, (body, answer), seconds, probe)
+                reply, status = await zygote.run(
+                    request, (body, answer), seconds, probe=probe, look=look
+                )
         except ZygoteGoneError:
             raise _KilledError from None
         except TimeoutError:
@@ -169,7 +176,7 @@ class SandboxedDecoder:
                 if self._zygote.is_alive:
                     return self._zygote
                 await self._zygote.close()
-            self._zygote = ZygoteHandle(self._find_kind(), self._max_side, self._max_frames)
+            self._zygote = ZygoteHandle(self._find_kind(), self._limits)
             await self._zygote.start()
             return self._zygote
 
@@ -185,7 +192,7 @@ class SandboxedDecoder:
     def _answer_file(self) -> Iterator[int]:
         descriptor = os.memfd_create("frames", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
-            os.truncate(descriptor, capacity_bytes(self._max_side, self._max_frames))
+            os.truncate(descriptor, self._limits.capacity_bytes)
             fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, SEALS | fcntl.F_SEAL_SEAL)
             yield descriptor
         finally:

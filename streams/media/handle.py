@@ -1,6 +1,7 @@
 """One zygote, seen from its parent: started, asked, replaced by its owner when it is gone."""
 
 import asyncio
+import dataclasses
 import itertools
 import os
 import socket
@@ -12,13 +13,14 @@ from pathlib import Path
 
 from streams.errors import SandboxError
 from streams.media import sandbox
-from streams.media.frames import REPLY, REQUEST, Reply, Request
+from streams.media.frames import REPLY, Limits, Reply, Request, pack_request
+from streams.types import Look
 
 ROOT = Path(__file__).parents[2]
 """What the zygote imports `streams` from."""
 
 START_SECONDS = 30.0
-"""For loading Pillow and trying the sandbox; 0.4 s on an idle machine."""
+"""For loading Pillow and FFmpeg and trying the sandbox; 0.7 s on an idle machine."""
 
 EXIT_SECONDS = 5.0
 
@@ -32,14 +34,12 @@ class ZygoteHandle:
 
     Args:
         kind: "landlock" or "bubblewrap".
-        max_side: longest side of a frame, in pixels.
-        max_frames: of one medium.
+        limits: of every answer.
     """
 
-    def __init__(self, kind: sandbox.SandboxKind, max_side: int, max_frames: int) -> None:
+    def __init__(self, kind: sandbox.SandboxKind, limits: Limits) -> None:
         self._kind = kind
-        self._max_side = max_side
-        self._max_frames = max_frames
+        self._limits = limits
         self._jobs: dict[int, asyncio.Future[tuple[Reply, int]]] = {}
         self._numbers = itertools.count(1)
         self._control: socket.socket | None = None
@@ -91,12 +91,18 @@ class ZygoteHandle:
         is_main = threading.current_thread() is threading.main_thread()
         wrapped = self._kind == "bubblewrap"  # has a parent of its own, and dies with ours
         parent = os.getpid() if is_main and not wrapped else 0
-        numbers = (control, self._kind, self._max_side, self._max_frames, parent)
+        numbers = (control, self._kind, *dataclasses.astuple(self._limits), parent)
         command = [sys.executable, "-m", "streams.media.zygote", *map(str, numbers)]
         return sandbox.wrap_command(command, ROOT) if wrapped else command
 
     async def run(
-        self, request: Request, descriptors: Sequence[int], seconds: float, probe: int = 0
+        self,
+        request: Request,
+        descriptors: Sequence[int],
+        seconds: float,
+        *,
+        probe: int = 0,
+        look: Look | None = None,
     ) -> tuple[Reply, int]:
         """Have one child work; it is killed where this call is cancelled.
 
@@ -105,19 +111,21 @@ class ZygoteHandle:
             descriptors: the medium's and the answer's memfd; may be closed afterwards.
             seconds: wall time after which the child is killed.
             probe: its place in the list.
+            look: what to take out of the medium.
 
         Returns:
             `EXITED` or `TIMED_OUT`, and the child's wait status; the child is gone.
 
         Raises:
             ZygoteGoneError: the zygote ended before it answered.
+            ValueError: the look asks for what no medium has.
         """
         if self._control is None:
             raise ZygoteGoneError
         job = next(self._numbers)
+        message = pack_request(request, job, seconds, probe, look)
         answer = self._expect(job)
         try:
-            message = REQUEST.pack(request, job, seconds, probe)
             socket.send_fds(self._control, [message], list(descriptors))
             return await answer
         except OSError:
@@ -136,7 +144,7 @@ class ZygoteHandle:
         if self._control is None:
             return
         try:
-            self._control.send(REQUEST.pack(Request.CANCEL, job, 0.0, 0))
+            self._control.send(pack_request(Request.CANCEL, job))
         except OSError:
             self._lose()
 

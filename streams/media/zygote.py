@@ -1,9 +1,9 @@
-"""The zygote: loads Pillow once, then forks one locked child for each medium.
+"""The zygote: loads Pillow and FFmpeg once, then forks one locked child for each medium.
 
-`python -m streams.media.zygote CONTROL KIND MAX_SIDE MAX_FRAMES PARENT`, started by
-`streams.media.decoder` alone. CONTROL is an inherited SOCK_SEQPACKET socket; a request brings the
-medium and the answer's memory as two memfds. It ends when CONTROL closes, and its children with
-it. It reads no medium itself.
+`python -m streams.media.zygote CONTROL KIND LIMITS... PARENT`, started by `streams.media.decoder`
+alone. CONTROL is an inherited SOCK_SEQPACKET socket; a request brings the medium and the answer's
+memory as two memfds; LIMITS are the four of `frames.Limits`. It ends when CONTROL closes, and its
+children with it. It reads no medium itself.
 """
 
 import gc
@@ -21,7 +21,7 @@ from types import FrameType
 from typing import Any, NoReturn, cast
 
 from streams.errors import MediaTooLargeError, SandboxError, UndecodableMediaError
-from streams.media import pictures, sandbox
+from streams.media import looking, sandbox
 from streams.media.frames import (
     EXIT_ALLOWED,
     EXIT_DENIED,
@@ -29,12 +29,15 @@ from streams.media.frames import (
     REPLY,
     REQUEST,
     FrameWriter,
+    Limits,
     Reply,
     Request,
     Status,
-    capacity_bytes,
+    read_look,
 )
 from streams.media.probes import DENIED, PROBES
+from streams.media.sampling import OutOfTimeError
+from streams.types import Look
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +45,27 @@ class Terms:
     """What every child is held to."""
 
     kind: sandbox.SandboxKind
-    max_side: int
-    max_frames: int
+    limits: Limits
     rules: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What one child is for.
+
+    Args:
+        kind: a `Request`.
+        probe: its place in the list.
+        look: what to take out of the medium.
+        body: the medium's memfd.
+        answer: the memfd that the answer goes to.
+    """
+
+    kind: int
+    probe: int
+    look: Look
+    body: int
+    answer: int
 
 
 @dataclass(slots=True)
@@ -96,13 +117,13 @@ class Zygote:
         message, descriptors, _, _ = socket.recv_fds(self.control, REQUEST.size, 2)
         if not message:
             return False
-        kind, job, seconds, probe = REQUEST.unpack(message)
+        kind, job, seconds, probe, *asked = REQUEST.unpack(message)
         try:
             if kind == Request.CANCEL:
                 self._kill(job)
             else:
-                body, answer = descriptors
-                self._fork(job, seconds, lambda: serve(self.terms, kind, probe, body, answer))
+                task = Task(kind, probe, read_look(*asked), *descriptors)
+                self._fork(job, seconds, lambda: serve(self.terms, task))
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -156,20 +177,21 @@ def _be_child(zygote: int, serve_child: Callable[[], int]) -> NoReturn:
         os._exit(code)
 
 
-def serve(terms: Terms, kind: int, probe: int, body: int, answer: int) -> int:
+def serve(terms: Terms, task: Task) -> int:
     """Look at one medium, in a fresh child, and return the exit status.
 
     Raises:
         SandboxError: the child could not be locked.
     """
-    capacity = capacity_bytes(terms.max_side, terms.max_frames)
-    medium = mmap.mmap(body, 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
-    memory = memoryview(mmap.mmap(answer, capacity))
+    medium = mmap.mmap(task.body, 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
+    memory = memoryview(mmap.mmap(task.answer, terms.limits.capacity_bytes))
     _drop_descriptors()
     sandbox.lock(terms.kind, terms.rules)
-    if kind == Request.PROBE:
-        return _try_probe(probe, memory)
-    _decode(terms, medium[:], memory)
+    if task.kind == Request.PROBE:
+        return _try_probe(task.probe, memory)
+    body = medium[:]
+    medium.close()
+    _decode(terms.limits, body, task.look, memory)
     return 0
 
 
@@ -189,30 +211,28 @@ def _try_probe(probe: int, memory: memoryview) -> int:
     return EXIT_ALLOWED
 
 
-def _decode(terms: Terms, body: bytes, memory: memoryview) -> None:
-    writer = FrameWriter(memory, terms.max_frames)
+def _decode(limits: Limits, body: bytes, look: Look, memory: memoryview) -> None:
+    writer = FrameWriter(memory, limits)
     signal.signal(signal.SIGPROF, _out_of_time)
     try:
-        name, count = pictures.decode(
-            body,
-            writer,
-            max_side=terms.max_side,
-            max_frames=terms.max_frames,
-            limit_cpu=lambda seconds: cast("None", signal.setitimer(signal.ITIMER_PROF, seconds)),
-        )
-        writer.finish(Status.FINE, name, count)
+        summary = looking.decode(body, writer, limit_cpu=_limit_cpu, limits=limits, look=look)
+        writer.finish(Status.FINE, summary)
     except UndecodableMediaError:
         writer.finish(Status.UNREADABLE)
     except MediaTooLargeError:
         writer.finish(Status.TOO_LARGE)
-    except pictures.OutOfTimeError:
+    except OutOfTimeError:
         writer.finish(Status.OUT_OF_TIME)
     except MemoryError:
         writer.finish(Status.OUT_OF_MEMORY)
 
 
+def _limit_cpu(seconds: float) -> None:
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+
+
 def _out_of_time(_signal: int, _frame: FrameType | None) -> None:
-    raise pictures.OutOfTimeError
+    raise OutOfTimeError
 
 
 def check_sandbox(terms: Terms) -> None:
@@ -224,8 +244,9 @@ def check_sandbox(terms: Terms) -> None:
     for place, (name, _) in enumerate(PROBES[: len(DENIED)]):
         body, answer = os.memfd_create("body"), os.memfd_create("answer")
         os.truncate(body, 1)
-        os.truncate(answer, capacity_bytes(terms.max_side, terms.max_frames))
-        pid = fork_child(lambda p=place, b=body, a=answer: serve(terms, Request.PROBE, p, b, a))  # type: ignore[misc]
+        os.truncate(answer, terms.limits.capacity_bytes)
+        task = Task(Request.PROBE, place, Look(), body, answer)
+        pid = fork_child(lambda task=task: serve(terms, task))  # type: ignore[misc]
         _, status = os.waitpid(pid, 0)
         os.close(body)
         os.close(answer)
@@ -235,16 +256,19 @@ def check_sandbox(terms: Terms) -> None:
 
 def main(arguments: list[str]) -> int:
     """Serve the parent; return the exit status."""
-    control, kind, max_side, max_frames, parent = arguments
+    control, kind, max_side, max_frames, video_side, max_video_frames, parent = arguments
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the parent's to handle
     if int(parent):
         sandbox.die_with_parent(int(parent))
-    pictures.prepare()
-    pictures.warm_up()
+    looking.prepare()
     terms = Terms(
         kind=cast("sandbox.SandboxKind", kind),
-        max_side=int(max_side),
-        max_frames=int(max_frames),
+        limits=Limits(
+            max_side=int(max_side),
+            max_frames=int(max_frames),
+            video_side=int(video_side),
+            max_video_frames=int(max_video_frames),
+        ),
         rules=sandbox.build_filter(),
     )
     check_sandbox(terms)

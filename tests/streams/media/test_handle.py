@@ -8,9 +8,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from streams.media.frames import REPLY, REQUEST, Reply, Request
+from streams.media.frames import REPLY, REQUEST, Limits, Reply, Request
 from streams.media.handle import ZygoteGoneError, ZygoteHandle
 from streams.media.sandbox import sandbox_status
+
+LIMITS = Limits(max_side=8, max_frames=1, video_side=8, max_video_frames=1)
 
 needs_sandbox = pytest.mark.skipif(sandbox_status().kind == "none", reason=sandbox_status().detail)
 
@@ -29,7 +31,7 @@ def played(handle: ZygoteHandle) -> Iterator[socket.socket]:
 
 
 async def test_answers_reach_who_asked_in_any_order() -> None:
-    handle = ZygoteHandle("landlock", 8, 1)
+    handle = ZygoteHandle("landlock", LIMITS)
     with played(handle) as zygote:
         asked = [asyncio.ensure_future(handle.run(Request.DECODE, (), 1.0)) for _ in range(3)]
         await asyncio.sleep(0)
@@ -40,7 +42,7 @@ async def test_answers_reach_who_asked_in_any_order() -> None:
 
 
 async def test_a_late_answer_to_nobody_is_dropped() -> None:
-    handle = ZygoteHandle("landlock", 8, 1)
+    handle = ZygoteHandle("landlock", LIMITS)
     with played(handle) as zygote:
         asked = asyncio.ensure_future(handle.run(Request.DECODE, (), 1.0))
         await asyncio.sleep(0)
@@ -54,7 +56,7 @@ async def test_a_late_answer_to_nobody_is_dropped() -> None:
 
 
 async def test_whoever_waits_is_told_when_the_zygote_is_gone() -> None:
-    handle = ZygoteHandle("landlock", 8, 1)
+    handle = ZygoteHandle("landlock", LIMITS)
     with played(handle) as zygote:
         asked = [asyncio.ensure_future(handle.run(Request.DECODE, (), 1.0)) for _ in range(3)]
         await asyncio.sleep(0)
@@ -67,7 +69,7 @@ async def test_whoever_waits_is_told_when_the_zygote_is_gone() -> None:
 
 
 async def test_the_kernel_is_told_of_the_parent_only_by_its_main_thread() -> None:
-    handle = ZygoteHandle("landlock", 8, 1)
+    handle = ZygoteHandle("landlock", LIMITS)
     assert handle._command(7)[-1] == str(os.getpid())
     assert (await asyncio.to_thread(handle._command, 7))[-1] == "0"
 
@@ -75,7 +77,7 @@ async def test_the_kernel_is_told_of_the_parent_only_by_its_main_thread() -> Non
 @needs_sandbox
 async def test_a_start_that_is_cancelled_leaves_no_process() -> None:
     kind = sandbox_status().kind
-    handle = ZygoteHandle(kind, 8, 1)
+    handle = ZygoteHandle(kind, LIMITS)
     starting = asyncio.ensure_future(handle.start())
     await asyncio.sleep(0.05)
     assert handle.pid is not None

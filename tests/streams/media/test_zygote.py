@@ -150,7 +150,8 @@ async def test_it_starts_in_a_clean_environment(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_it_does_not_start_for_a_parent_that_is_gone() -> None:
-    command = [sys.executable, "-m", "streams.media.zygote", "0", "landlock", "64", "1", "1"]
+    arguments = ["0", "landlock", "64", "1", "64", "1", "1"]
+    command = [sys.executable, "-m", "streams.media.zygote", *arguments]
     done = subprocess.run(
         command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=30
     )

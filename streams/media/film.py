@@ -1,0 +1,263 @@
+"""The pictures of a video: all its key frames, or one in each step. Runs in a locked child."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import av
+from av.container.input import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+from PIL import Image
+
+from streams.errors import MediaTooLargeError
+from streams.media.containers import (
+    MAX_VIDEO_PIXELS,
+    duration_seconds,
+    origin_seconds,
+    read_packets,
+    seek,
+)
+from streams.media.frames import MAX_SECONDS, Limits
+from streams.media.rendering import fit
+from streams.media.sampling import Grid, Reel, Sink, end_of
+from streams.types import Look
+
+TURNS = {
+    90: Image.Transpose.ROTATE_90,
+    180: Image.Transpose.ROTATE_180,
+    270: Image.Transpose.ROTATE_270,
+}
+"""Degrees counter-clockwise that a container asks for."""
+
+DEFAULT_RATE = 25.0
+
+MIN_ASPECT, MAX_ASPECT = 1 / 8, 8.0
+"""Pixels narrower or wider than this are nonsense, and taken as square."""
+
+SPARSE_PACKETS = 90
+"""Without a picture out of so many, a stream has no reference frames to speak of; three seconds."""
+
+SPARSE_STEP_SECONDS = 0.25
+"""Frames that no other needs are left out where a step is at least this long: two of three frames
+of a usual stream are such, and the rest still has one every 0.1 s."""
+
+
+@dataclass(slots=True)
+class Film:
+    """One look at one video.
+
+    Args:
+        container: fresh, at its beginning.
+        stream: its pictures.
+        sink: takes frames.
+        limits: sides and numbers.
+        look: which part, how densely.
+        until_seconds: up to where was looked.
+    """
+
+    container: InputContainer
+    stream: VideoStream
+    sink: Sink
+    limits: Limits
+    look: Look
+    until_seconds: float = 0.0
+    reel: Reel = field(init=False)
+    _scaler: VideoReformatter = field(default_factory=VideoReformatter, init=False)
+    _origin: float = field(init=False)
+    _frame_seconds: float = field(init=False)
+    _last_at: float | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.reel = Reel(self.sink, self.limits.max_video_frames)
+        self._origin = origin_seconds(self.container)
+        rate = self.stream.average_rate or self.stream.guessed_rate
+        self._frame_seconds = 1 / float(rate) if rate else 1 / DEFAULT_RATE
+        self.until_seconds = self.look.start_seconds
+        context = self.stream.codec_context
+        if context.width * context.height > MAX_VIDEO_PIXELS:
+            raise MediaTooLargeError(f"more than {MAX_VIDEO_PIXELS} pixels")
+        context.thread_count = 1  # a locked child cannot make threads
+        context.thread_type = "NONE"
+        context.options = {**context.options, "max_pixels": str(MAX_VIDEO_PIXELS)}
+
+    @property
+    def frame_count(self) -> int:
+        """How many frames the whole video has, by its container or its duration."""
+        said = self.stream.frames or int(duration_seconds(self.container) / self._frame_seconds)
+        return max(said, self.reel.count)
+
+    def run(self) -> None:
+        """Put the wanted frames into the sink."""
+        if self.look.key_frames:
+            self._take_key_frames()
+            if self.reel.count:
+                return
+            self._start_over()
+        if 1 / self.look.frames_per_second >= SPARSE_STEP_SECONDS:
+            self.stream.codec_context.skip_frame = "NONREF"
+        if not self._sample() and self.stream.codec_context.skip_frame == "NONREF":
+            self._start_over()
+            self._sample()
+
+    def _start_over(self) -> None:
+        self.stream.codec_context.skip_frame = "DEFAULT"
+        self._last_at = None
+        self._go_to(0.0)
+
+    def _go_to(self, seconds: float) -> None:
+        seek(self.container, self.stream, max(seconds, 1e-6))
+
+    def _end_reached(self) -> None:
+        """The part is over, or the stream: all of it was looked at."""
+        end = min(end_of(self.look), max(duration_seconds(self.container), self._seen_until()))
+        self.until_seconds = min(max(self.until_seconds, end), MAX_SECONDS)
+
+    def _seen_until(self) -> float:
+        return 0.0 if self._last_at is None else self._last_at + self._frame_seconds
+
+    # -- key frames ---------------------------------------------------------------------------
+
+    def _take_key_frames(self) -> None:
+        """Find all key frames, choose evenly in time, decode nothing else."""
+        chosen = choose_by_time(list(self._find_key_packets()), self.limits.max_video_frames)
+        context = self.stream.codec_context
+        context.flush_buffers()
+        context.skip_frame = "NONKEY"
+        for packet in [*chosen, None]:
+            for frame in self._decode(packet):
+                at = self._time_of(frame)
+                if self.look.start_seconds <= at < end_of(self.look):
+                    self._show(frame, at)
+                    self.until_seconds = max(self.until_seconds, min(at, MAX_SECONDS))
+        self._end_reached()
+
+    def _find_key_packets(self) -> "Iterator[tuple[float, Packet[VideoStream]]]":
+        if self.look.start_seconds:
+            self._go_to(self.look.start_seconds)
+        for packet in read_packets(self.container, self.stream):
+            pts = packet.pts if packet.pts is not None else packet.dts
+            if pts is None or packet.size == 0:
+                continue
+            at = float(pts * packet.time_base) - self._origin
+            if packet.dts is not None and packet.dts * packet.time_base - self._origin >= end_of(
+                self.look
+            ):
+                return
+            if packet.is_keyframe and self.look.start_seconds <= at < end_of(self.look):
+                yield at, packet
+
+    # -- one frame in each step ---------------------------------------------------------------
+
+    def _sample(self) -> bool:
+        """Take the first frame of each step; False where nothing came of the first packets."""
+        if self.look.start_seconds:
+            self._go_to(self.look.start_seconds)
+        grid = Grid(self.look.start_seconds, 1 / self.look.frames_per_second)
+        for count, packet in enumerate(read_packets(self.container, self.stream), 1):
+            for frame in self._decode(packet if packet.size else None):
+                if not self._take(frame, grid):
+                    return True
+            if count >= SPARSE_PACKETS and self._last_at is None and self._is_sparse():
+                return False
+            self._fill_gap(packet)
+        self._end_reached()
+        return self.reel.count > 0
+
+    def _take(self, frame: VideoFrame, grid: Grid) -> bool:
+        """Take a frame where it is wanted; False where none after it will be."""
+        at = self._time_of(frame)
+        if at >= end_of(self.look):
+            self._end_reached()
+            return False
+        if at < self.look.start_seconds:
+            return True
+        self.until_seconds = at
+        if not grid.wants(at):
+            return True
+        if self.reel.is_full:
+            return False
+        self._show(frame, at)
+        return True
+
+    def _is_sparse(self) -> bool:
+        return self.stream.codec_context.skip_frame == "NONREF"
+
+    def _fill_gap(self, packet: "Packet[VideoStream]") -> None:
+        """Decode everything from here, where what is left is too sparse for the steps."""
+        if self._last_at is None or packet.dts is None or not self._is_sparse():
+            return
+        at = float(packet.dts * packet.time_base) - self._origin
+        if at - self._last_at > 2 / self.look.frames_per_second + 1.0:
+            self.stream.codec_context.skip_frame = "DEFAULT"
+
+    # -- one frame ----------------------------------------------------------------------------
+
+    def _decode(self, packet: "Packet[VideoStream] | None") -> list[VideoFrame]:
+        try:
+            return self.stream.codec_context.decode(packet)
+        except MemoryError:
+            raise
+        except (av.FFmpegError, ValueError):
+            return []
+
+    def _time_of(self, frame: VideoFrame) -> float:
+        """Tell a frame's position; one without a time follows the one before."""
+        pts, base = frame.pts, self.stream.time_base  # a flushed frame has no base of its own
+        said = None if pts is None or base is None else float(pts * base) - self._origin
+        at = self._seen_until() if said is None else said
+        at = max(0.0, at, self._last_at or 0.0)
+        self._last_at = min(at, MAX_SECONDS)
+        return self._last_at
+
+    def _show(self, frame: VideoFrame, at_seconds: float) -> None:
+        picture = self._render(frame)
+        if picture is not None and not self.reel.is_full:
+            self.reel.show(picture, at_seconds)
+
+    def _aspect(self) -> float:
+        """Tell how wide a pixel is; its height is 1."""
+        said = self.stream.sample_aspect_ratio or self.stream.codec_context.sample_aspect_ratio
+        return float(said) if said else 1.0
+
+    def _render(self, frame: VideoFrame) -> Image.Image | None:
+        """Scale to the shown shape, upright; None where a broken frame cannot be."""
+        width, height = fit(_shown_size(frame, self._aspect()), self.limits.video_side)
+        try:
+            scaled = self._scaler.reformat(frame, width, height, format="rgb24", threads=1)
+            plane = scaled.planes[0]
+        except MemoryError:
+            raise
+        except (av.FFmpegError, ValueError, IndexError):
+            return None
+        size, line = (width, height), plane.line_size
+        picture = Image.frombytes("RGB", size, bytes(plane)[: line * height], "raw", "RGB", line)
+        turn = TURNS.get(round(_rotation(frame) / 90) * 90 % 360)
+        return picture if turn is None else picture.transpose(turn)
+
+
+def _rotation(frame: VideoFrame) -> float:
+    return frame.rotation if math.isfinite(frame.rotation) else 0.0
+
+
+def _shown_size(frame: VideoFrame, aspect: float) -> tuple[int, int]:
+    """Tell the size with square pixels: nothing of the stored detail is lost."""
+    if not MIN_ASPECT <= aspect <= MAX_ASPECT:
+        aspect = 1.0
+    if aspect >= 1:
+        return max(1, round(frame.width * aspect)), frame.height
+    return frame.width, max(1, round(frame.height / aspect))
+
+
+def choose_by_time(
+    found: "list[tuple[float, Packet[VideoStream]]]", most: int
+) -> "list[Packet[VideoStream]]":
+    """Choose at most so many, evenly in time, in the order of decoding."""
+    if len(found) <= most:
+        return [packet for _, packet in found]
+    first, last = min(at for at, _ in found), max(at for at, _ in found)
+    grid = Grid(first, max((last - first) / most, 1e-6))
+    chosen = [packet for at, packet in found if grid.wants(at)]
+    return chosen[:most]
