@@ -42,6 +42,9 @@ _TILE = 64
 """Frames, 5.1 s, that must sound alike on their own for a part of a query to be found."""
 _TILE_STEP = 32
 
+CLEAR_SIMILARITY = 0.4
+"""A plain match so good is not tried at other speeds and pitches; see docs/sound.md."""
+
 _ROUGH_FLOOR = 1.6
 """Mean cosine times the root of the weight in frames, below which a rough line is not followed.
 Copies of the development and the hard set have 4 and more; chance gives 2 in 15 s against 15 s."""
@@ -104,6 +107,8 @@ def match_sound(
     """
     if query.space != reference.space:
         raise ValueError(f"sound of space {query.space} against {reference.space}")
+    if not reference.usable_seconds:
+        return None
     return match_prepared(query.frames(), [prepare(reference)], thorough=thorough)[0]
 
 
