@@ -3,17 +3,19 @@
 import io
 import zipfile
 from dataclasses import dataclass
-from typing import Any
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_kernels.arrays import Arrays, as_text, pack, take, to_text, unpack
 from gpu_kernels.engine import Engine
 from gpu_kernels.pdq import HASH_BYTES, pdq, pdq_dihedral
 from gpu_kernels.views import (
     WHOLE,
     Box,
     Picture,
+    corners,
     crops,
     cut,
     detail,
@@ -34,7 +36,10 @@ _PDQ_SIDE = 256
 """Pictures are shrunk to this before hashing: PDQ itself shrinks to 64."""
 _MAX_SIDE = 1600
 """Larger pictures are shrunk first: the smallest region still has the pixels that SSCD takes."""
-_FORMAT = 1
+_ARCHIVE = b"PK"
+"""How a fingerprint begins that an earlier version stored: an .npz archive of the same arrays."""
+_MAX_ROWS = 256
+"""Views and hashes of one picture; a reference has some 30."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -50,6 +55,7 @@ class ImageFingerprint:
         pdq: uint8 (m, 32), packed hashes.
         pdq_quality: uint8 (m,), 0..100.
         detail: of the whole picture, bits; see `views.detail`.
+        at_seconds: position in its medium; 0 of a still picture.
     """
 
     width: int
@@ -60,6 +66,45 @@ class ImageFingerprint:
     pdq: NDArray[np.uint8]
     pdq_quality: NDArray[np.uint8]
     detail: float
+    at_seconds: float = 0.0
+
+    def to_arrays(self) -> Arrays:
+        """Give plain arrays."""
+        return {
+            "size": np.array([self.width, self.height], np.int64),
+            "space": as_text(self.space),
+            "boxes": self.boxes,
+            "embeddings": self.embeddings,
+            "pdq": self.pdq,
+            "pdq_quality": self.pdq_quality,
+            "numbers": np.array([self.detail, self.at_seconds], np.float64),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Self:
+        """Read what `to_arrays` gave.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        boxes = take(arrays, "boxes", np.float32, (None, 4))
+        embeddings = take(arrays, "embeddings", np.float32, (len(boxes), None))
+        hashes = take(arrays, "pdq", np.uint8, (None, HASH_BYTES))
+        if not 0 < len(boxes) <= _MAX_ROWS or len(hashes) > _MAX_ROWS:
+            raise ValueError("no fingerprint of a picture")
+        width, height = (int(one) for one in take(arrays, "size", np.int64, (2,)))
+        detail, at_seconds = (float(one) for one in take(arrays, "numbers", np.float64, (2,)))
+        return cls(
+            width=width,
+            height=height,
+            space=to_text(take(arrays, "space", np.uint8, (None,))),
+            boxes=boxes,
+            embeddings=embeddings,
+            pdq=hashes,
+            pdq_quality=take(arrays, "pdq_quality", np.uint8, (len(hashes),)),
+            detail=detail,
+            at_seconds=at_seconds,
+        )
 
     def comparable(self) -> NDArray[np.intp]:
         """Return the rows of `embeddings` that may be compared: a flat picture's parts only."""
@@ -101,6 +146,27 @@ def fingerprint_reference(image: Picture, engine: Engine) -> ImageFingerprint:
     )
 
 
+def fingerprint_moving_reference(image: Picture, engine: Engine) -> ImageFingerprint:
+    """Fingerprint a frame of a registered video: whole, trimmed, cropped, mirrored.
+
+    Fewer views than a still picture's: a video has many frames, and its order in time besides.
+    """
+    small = shrink(image, _MAX_SIDE)
+    frames = distinct([WHOLE, trim(small)])
+    inner = [within(frames[-1], crop) for crop in corners()]
+    boxes = [WHOLE, *(box for box in [*frames[1:], *inner] if _has_detail(small, box))]
+    views = [cut(small, box) for box in boxes]
+    hashed, quality = pdq_dihedral(shrink(cut(small, frames[-1]), _PDQ_SIDE))
+    return _build(
+        image,
+        engine,
+        boxes + boxes,
+        views + [view[:, ::-1] for view in views],
+        hashed,
+        [quality] * len(hashed),
+    )
+
+
 def _has_detail(image: Picture, box: Box) -> bool:
     return detail(cut(image, box)) >= MIN_DETAIL
 
@@ -126,51 +192,27 @@ def _build(
 
 
 def to_bytes(fingerprint: ImageFingerprint) -> bytes:
-    """Store as an .npz archive of plain arrays: nothing in it can run."""
-    buffer = io.BytesIO()
-    np.savez(
-        buffer,
-        format=np.array(_FORMAT),
-        size=np.array([fingerprint.width, fingerprint.height]),
-        space=np.frombuffer(fingerprint.space.encode(), np.uint8),
-        boxes=fingerprint.boxes,
-        embeddings=fingerprint.embeddings,
-        pdq=fingerprint.pdq,
-        pdq_quality=fingerprint.pdq_quality,
-        detail=np.array(fingerprint.detail),
-    )
-    return buffer.getvalue()
+    """Store as plain arrays: nothing in it can run."""
+    return pack(fingerprint.to_arrays())
 
 
 def from_bytes(content: bytes) -> ImageFingerprint:
-    """Read what `to_bytes` wrote.
+    """Read what `to_bytes` wrote, now or in an earlier version.
 
     Raises:
-        ValueError: it is something else, or of a later format.
+        ValueError: it is something else.
     """
+    arrays = _from_archive(content) if content.startswith(_ARCHIVE) else unpack(content)
+    return ImageFingerprint.from_arrays(arrays)
+
+
+def _from_archive(content: bytes) -> Arrays:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
             fields = {name: stored[name] for name in stored.files}
-        if int(fields["format"]) != _FORMAT:
-            raise ValueError(f"fingerprint of format {fields['format']}, this reads {_FORMAT}")
-        return _checked(fields)
+        return fields | {
+            "size": fields["size"].astype(np.int64),
+            "numbers": np.array([fields["detail"], 0.0], np.float64),
+        }
     except (KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError("not a stored fingerprint") from error
-
-
-def _checked(fields: dict[str, NDArray[Any]]) -> ImageFingerprint:
-    boxes, embeddings, hashes = fields["boxes"], fields["embeddings"], fields["pdq"]
-    if boxes.shape != (len(embeddings), 4) or embeddings.ndim != 2:
-        raise ValueError("boxes and embeddings do not fit together")
-    if hashes.shape != (len(fields["pdq_quality"]), HASH_BYTES):
-        raise ValueError("hashes and their qualities do not fit together")
-    return ImageFingerprint(
-        width=int(fields["size"][0]),
-        height=int(fields["size"][1]),
-        space=fields["space"].tobytes().decode(),
-        boxes=boxes.astype(np.float32),
-        embeddings=embeddings.astype(np.float32),
-        pdq=hashes.astype(np.uint8),
-        pdq_quality=fields["pdq_quality"].astype(np.uint8),
-        detail=float(fields["detail"]),
-    )

@@ -1,6 +1,6 @@
-"""A pool of single-threaded engine processes: pictures in, fingerprints out.
+"""A pool of single-threaded engine processes: pictures and sounds in, fingerprints out.
 
-A picture from a stranger can crash a native library; it then takes a child with it, not the worker.
+A stranger's medium can crash a native library; it then takes a child with it, not the worker.
 Children are started from the thread that runs the event loop, which must be the main thread: Linux
 kills a child when the *thread* that started it ends.
 """
@@ -14,12 +14,15 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import gpu_kernels
+from gpu_kernels.arrays import Arrays, unpack
 from gpu_kernels.errors import EngineChildError, ModelError, PoisonedInputError
 from gpu_kernels.fingerprint import ImageFingerprint
 from gpu_kernels.models import Model
@@ -27,11 +30,13 @@ from gpu_kernels.views import Picture
 from gpu_kernels.wire import (
     HELLO_BYTES,
     MAX_PIXELS,
+    MAX_SAMPLES,
     REPLY_BYTES,
+    AnswerStatus,
     ReplyHeader,
     Request,
+    Task,
     hello_from_bytes,
-    reply_from_bytes,
 )
 
 OnBatch = Callable[[float, int], None]
@@ -41,7 +46,7 @@ _PACKAGE_ROOT = Path(gpu_kernels.__file__).parent.parent
 _START_SECONDS = 60.0
 """A model loads in about one second; a machine under load takes a multiple."""
 _ITEM_SECONDS = 60.0
-"""A picture takes about a tenth of a second."""
+"""A picture takes about a tenth of a second, a minute of speech some ten."""
 _ATTEMPTS = 2
 
 
@@ -53,6 +58,8 @@ class EnginePool:
         model_path: see `gpu_kernels.models.locate`.
         model: what that file must be.
         children: how many processes.
+        weights_dir: of all other weights, loaded when they are first needed; default: the folder
+            above the model's own.
         on_batch: see `OnBatch`.
         item_seconds: after which a child is taken for hung.
         on_death: told of each child that has to be replaced.
@@ -65,14 +72,15 @@ class EnginePool:
         model: Model,
         children: int,
         *,
+        weights_dir: Path | None = None,
         on_batch: OnBatch = lambda _seconds, _images: None,
         item_seconds: float = _ITEM_SECONDS,
         on_death: Callable[[], None] = lambda: None,
     ) -> None:
         self._on_death = on_death
-        self._children = [
-            _Child(engine_name, model_path.resolve(), model, item_seconds) for _ in range(children)
-        ]
+        folder = weights_dir or model_path.resolve().parent.parent
+        command = [engine_name, json.dumps(asdict(model)), str(model_path.resolve()), str(folder)]
+        self._children = [_Child(command, item_seconds) for _ in range(children)]
         self._idle: asyncio.Queue[_Child] = asyncio.Queue()
         self._on_batch = on_batch
 
@@ -100,32 +108,62 @@ class EnginePool:
         for child in self._children:
             self._idle.put_nowait(child)
 
-    async def fingerprint(self, image: Picture, *, reference: bool = False) -> ImageFingerprint:
-        """Fingerprint one picture, uint8 (height, width, 3), RGB.
+    async def fingerprint(
+        self, image: Picture, *, task: Task = Task.QUERY, at_seconds: float = 0.0
+    ) -> ImageFingerprint:
+        """Fingerprint one picture, uint8 (height, width, 3), RGB; see `look`.
 
-        A child that dies over it is replaced, and the picture is tried once more.
+        Args:
+            image: the picture.
+            task: `QUERY`, or as what kind of reference.
+            at_seconds: its position in its medium.
+
+        Raises:
+            ValueError: it is no picture, or has more than `wire.MAX_PIXELS`.
+        """
+        arrays, seconds = await self.look(task, image)
+        try:
+            found = replace(ImageFingerprint.from_arrays(arrays), at_seconds=at_seconds)
+        except ValueError as error:
+            raise EngineChildError("an engine child answered something else") from error
+        self._on_batch(seconds, len(found.embeddings))
+        return found
+
+    async def look(
+        self, task: Task, given: NDArray[Any], *, budget_seconds: float = 0.0
+    ) -> tuple[Arrays, float]:
+        """Have a child work on a picture, or on int16 (samples,) at 16 kHz.
+
+        A child that dies over it is replaced, and the medium is tried once more.
+
+        Args:
+            task: which.
+            given: what to look at or listen to.
+            budget_seconds: see `Request`.
+
+        Returns:
+            The answer's arrays, and the seconds that the child worked.
 
         Raises:
             PoisonedInputError: it killed two children.
             EngineChildError: no child can be started.
-            ModelError: the model's file went missing meanwhile.
-            ValueError: it is no picture, or has more than `wire.MAX_PIXELS`.
+            ModelError: a model's file is missing.
+            ValueError: it is no picture or sound, or too large.
         """
-        _check(image)
+        check = _check_sound if task.hears else _check_picture
+        check(given)
         for _ in range(_ATTEMPTS):
             child = await self._idle.get()
             try:
                 if child.has_died:
                     self._on_death()
                 await child.ensure_ready()
-                fingerprint, seconds = await child.ask(image, reference=reference)
-                self._on_batch(seconds, len(fingerprint.embeddings))
-                return fingerprint
+                return await child.ask(task, given, budget_seconds)
             except _DiedError:
                 self._on_death()
             finally:
                 self._idle.put_nowait(child)
-        raise PoisonedInputError(f"a picture killed {_ATTEMPTS} engine children")
+        raise PoisonedInputError(f"a medium killed {_ATTEMPTS} engine children")
 
     async def close(self) -> None:
         """End every child. Idempotent."""
@@ -133,7 +171,14 @@ class EnginePool:
             child.kill()
 
 
-def _check(image: Picture) -> None:
+def _check_sound(samples: NDArray[Any]) -> None:
+    if samples.ndim != 1 or samples.dtype != np.int16:
+        raise ValueError(f"expected int16 (samples,), got {samples.dtype} {samples.shape}")
+    if not 0 < len(samples) <= MAX_SAMPLES:
+        raise ValueError(f"a sound of {len(samples)} samples")
+
+
+def _check_picture(image: NDArray[Any]) -> None:
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ValueError(f"expected uint8 (height, width, 3), got {image.dtype} {image.shape}")
     if not 0 < image.shape[0] * image.shape[1] <= MAX_PIXELS:
@@ -152,10 +197,9 @@ class _DiedError(Exception):
 class _Child:
     """One process, restarted on demand. Used by one caller at a time."""
 
-    def __init__(self, engine: str, model_path: Path, model: Model, item_seconds: float) -> None:
+    def __init__(self, command: list[str], item_seconds: float) -> None:
         self.space = ""
-        self._command = [engine, json.dumps(asdict(model)), str(model_path)]
-        self._dimensions = model.dimensions
+        self._command = command
         self._item_seconds = item_seconds
         self._number = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -206,40 +250,49 @@ class _Child:
             )
         self._socket = ours
 
-    async def ask(self, image: Picture, *, reference: bool) -> tuple[ImageFingerprint, float]:
-        """Send one picture and wait for its fingerprint and the seconds it took.
+    async def ask(
+        self, task: Task, given: NDArray[Any], budget_seconds: float
+    ) -> tuple[Arrays, float]:
+        """Send one medium and wait for its answer and the seconds it took.
 
         Whatever goes wrong, cancellation included, ends the child: an answer that nobody waits for
         must not meet the next question.
 
         Raises:
             _DiedError: it died, hung, or answered something else.
+            ModelError: it lacks a model.
         """
         self._number = (self._number + 1) % 2**32
-        height, width = image.shape[:2]
-        request = Request(number=self._number, width=width, height=height, reference=reference)
+        height, width = (1, len(given)) if task.hears else given.shape[:2]
+        request = Request(
+            number=self._number,
+            task=task,
+            width=width,
+            height=height,
+            budget_seconds=budget_seconds,
+        )
         try:
-            async with asyncio.timeout(self._item_seconds):
-                self._send(request, image)
+            async with asyncio.timeout(self._item_seconds + budget_seconds):
+                self._send(request, given)
                 header = ReplyHeader.from_bytes(
-                    await self._receive(REPLY_BYTES),
-                    number=request.number,
-                    dimensions=self._dimensions,
+                    await self._receive(REPLY_BYTES), number=request.number
                 )
                 content = await self._receive(header.size_bytes)
-        except (OSError, EngineChildError) as error:  # TimeoutError is an OSError
+            if header.status is AnswerStatus.FINE:
+                return unpack(content), header.seconds
+        except (OSError, EngineChildError, ValueError) as error:  # TimeoutError is an OSError
             self.kill()
             raise _DiedError from error
         except BaseException:
             self.kill()
             raise
-        return reply_from_bytes(header, content, request, self.space), header.seconds
+        raise ModelError(content.decode(errors="replace"))
 
-    def _send(self, request: Request, image: Picture) -> None:
-        descriptor = os.memfd_create("frame", os.MFD_CLOEXEC)
+    def _send(self, request: Request, given: NDArray[Any]) -> None:
+        descriptor = os.memfd_create("medium", os.MFD_CLOEXEC)
         try:
             os.ftruncate(descriptor, request.size_bytes)
-            content = memoryview(image.tobytes())
+            content = memoryview(given.tobytes())
             while content:
                 content = content[os.write(descriptor, content) :]
             socket.send_fds(self._connection, [request.to_bytes()], [descriptor])

@@ -221,6 +221,14 @@ def crops() -> list[Box]:
     return [Box(x, y, x + _CROP, y + _CROP) for y in starts for x in starts]
 
 
+def corners() -> list[Box]:
+    """Return a moving reference's further views: its four corners and its middle."""
+    starts = (0.0, 1 - _CROP)
+    middle = (1 - _CROP) / 2
+    places = [*((x, y) for y in starts for x in starts), (middle, middle)]
+    return [Box(x, y, x + _CROP, y + _CROP) for x, y in places]
+
+
 def tilted(image: Picture) -> list[Picture]:
     """Return a reference turned by 15 degrees either way, without the corners that it lacks."""
     height, width = image.shape[:2]

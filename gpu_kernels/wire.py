@@ -1,59 +1,88 @@
 """What the pool and its children say to each other: fixed headers, checked at both ends.
 
-A picture crosses in a memfd that the parent made and sized; the answer comes back on the socket.
-Nothing is ever unpickled.
+A picture or a sound crosses in a memfd that the parent made and sized; the answer comes back on
+the socket as plain arrays. Nothing is ever unpickled.
 """
 
 import struct
 from dataclasses import dataclass
-
-import numpy as np
+from enum import IntEnum
 
 from gpu_kernels.errors import EngineChildError
-from gpu_kernels.fingerprint import ImageFingerprint
-from gpu_kernels.pdq import HASH_BYTES
 
 MAX_PIXELS = 100_000_000
 """Of a picture; the decoder's cap is lower."""
-MAX_ROWS = 256
-"""Of an answer's arrays."""
+MAX_SAMPLES = 20 * 60 * 16_000
+"""Of a sound: twenty minutes."""
+MAX_ANSWER_BYTES = 16 * 2**20
+"""Ten minutes' sound fingerprint takes some 400 kB, a picture's some 100."""
 MAX_TEXT = 4096
 
-_REQUEST = struct.Struct("<4sIIII")
+_REQUEST = struct.Struct("<4sIIIId")
 _HELLO = struct.Struct("<4sII")
-_REPLY = struct.Struct("<4sIIIIdd")
-_REQUEST_MAGIC, _HELLO_MAGIC, _REPLY_MAGIC = b"HKQ1", b"HKH1", b"HKA1"
+_REPLY = struct.Struct("<4sIIId")
+_REQUEST_MAGIC, _HELLO_MAGIC, _REPLY_MAGIC = b"HKQ2", b"HKH1", b"HKA2"
 
 REQUEST_BYTES = _REQUEST.size
 HELLO_BYTES = _HELLO.size
 REPLY_BYTES = _REPLY.size
 
 
+class Task(IntEnum):
+    """What a child is asked to make: see `gpu_kernels.toolbox`."""
+
+    QUERY = 1
+    REFERENCE = 2
+    MOVING_REFERENCE = 3
+    KEYPOINTS = 4
+    FACES = 5
+    LETTERING = 6
+    NUDITY = 7
+    SOUND = 8
+    VOICES = 9
+    SPEECH = 10
+
+    @property
+    def hears(self) -> bool:
+        """Whether it takes samples, not a picture."""
+        return self in {Task.SOUND, Task.VOICES, Task.SPEECH}
+
+
+class AnswerStatus(IntEnum):
+    """How a child got on."""
+
+    FINE = 0
+    NO_MODEL = 1
+    """It lacks a model's file or library; the answer is why, in words."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One picture to fingerprint.
+    """One picture or sound to look at.
 
     Args:
         number: counts up; the answer repeats it.
-        width: pixels.
-        height: pixels.
-        reference: as a reference, with more views.
+        task: what to make of it.
+        width: pixels; of a sound, samples.
+        height: pixels; of a sound, 1.
+        budget_seconds: what a task that can stop early may take; 0: as long as it needs.
     """
 
     number: int
+    task: Task
     width: int
     height: int
-    reference: bool
+    budget_seconds: float = 0.0
 
     @property
     def size_bytes(self) -> int:
-        """Of the memfd: RGB, row by row."""
-        return self.width * self.height * 3
+        """Of the memfd: RGB, row by row; or 16-bit samples."""
+        return self.width * self.height * (2 if self.task.hears else 3)
 
     def to_bytes(self) -> bytes:
         """Encode."""
         return _REQUEST.pack(
-            _REQUEST_MAGIC, self.number, self.width, self.height, int(self.reference)
+            _REQUEST_MAGIC, self.number, self.task, self.width, self.height, self.budget_seconds
         )
 
     @classmethod
@@ -65,11 +94,14 @@ class Request:
         """
         if len(header) != REQUEST_BYTES:
             raise ValueError("a request of the wrong length")
-        magic, number, width, height, reference = _REQUEST.unpack(header)
-        fits = min(width, height) >= 1 and width * height <= MAX_PIXELS
-        if magic != _REQUEST_MAGIC or reference > 1 or not fits:
+        magic, number, task, width, height, seconds = _REQUEST.unpack(header)
+        if magic != _REQUEST_MAGIC or not 0 <= seconds < 1e6:
             raise ValueError("not a request")
-        return cls(number=number, width=width, height=height, reference=bool(reference))
+        asked = Task(task)
+        most = MAX_SAMPLES if asked.hears else MAX_PIXELS
+        if not (min(width, height) >= 1 and width * height <= most):
+            raise ValueError("not a request")
+        return cls(number=number, task=asked, width=width, height=height, budget_seconds=seconds)
 
 
 def hello_to_bytes(text: str, *, ready: bool) -> bytes:
@@ -92,85 +124,33 @@ def hello_from_bytes(header: bytes) -> tuple[bool, int]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyHeader:
-    """What precedes an answer's arrays.
+    """What precedes an answer.
 
     Args:
-        number: the request's.
-        boxes: rows of boxes and embeddings.
-        dimensions: of an embedding.
-        hashes: rows of PDQ hashes.
-        detail: of the picture.
+        status: see `AnswerStatus`.
+        size_bytes: of the packed arrays, or the words, that follow.
         seconds: that the child worked.
     """
 
-    number: int
-    boxes: int
-    dimensions: int
-    hashes: int
-    detail: float
+    status: AnswerStatus
+    size_bytes: int
     seconds: float
 
-    @property
-    def size_bytes(self) -> int:
-        """Of the arrays that follow."""
-        return self.boxes * 4 * (4 + self.dimensions) + self.hashes * (HASH_BYTES + 1)
-
     @classmethod
-    def from_bytes(cls, header: bytes, *, number: int, dimensions: int) -> "ReplyHeader":
+    def from_bytes(cls, header: bytes, *, number: int) -> "ReplyHeader":
         """Decode and check.
 
         Raises:
             EngineChildError: not the answer to that request.
         """
-        magic, answered, boxes, rows, hashes, detail, seconds = _REPLY.unpack(header)
-        expected = (magic, answered, rows) == (_REPLY_MAGIC, number, dimensions)
-        if not expected or not 0 < boxes <= MAX_ROWS or not 0 < hashes <= MAX_ROWS:
+        magic, answered, status, length, seconds = _REPLY.unpack(header)
+        if (magic, answered) != (_REPLY_MAGIC, number) or length > MAX_ANSWER_BYTES:
             raise EngineChildError("an engine child answered something else")
-        return cls(
-            number=answered,
-            boxes=boxes,
-            dimensions=rows,
-            hashes=hashes,
-            detail=detail,
-            seconds=seconds,
-        )
+        if status not in set(AnswerStatus) or not 0 <= seconds < 1e6:
+            raise EngineChildError("an engine child answered something else")
+        return cls(status=AnswerStatus(status), size_bytes=length, seconds=seconds)
 
 
-def reply_to_bytes(number: int, fingerprint: ImageFingerprint, seconds: float) -> bytes:
-    """Encode an answer, arrays included."""
-    boxes, dimensions = fingerprint.embeddings.shape
-    header = _REPLY.pack(
-        _REPLY_MAGIC,
-        number,
-        boxes,
-        dimensions,
-        len(fingerprint.pdq),
-        fingerprint.detail,
-        seconds,
-    )
-    arrays = (
-        fingerprint.boxes.astype("<f4"),
-        fingerprint.embeddings.astype("<f4"),
-        fingerprint.pdq,
-        fingerprint.pdq_quality,
-    )
-    return header + b"".join(array.tobytes() for array in arrays)
-
-
-def reply_from_bytes(
-    header: ReplyHeader, content: bytes, request: Request, space: str
-) -> ImageFingerprint:
-    """Decode an answer's arrays."""
-    n, m = header.boxes, header.hashes
-    floats = np.frombuffer(content, "<f4", n * (4 + header.dimensions))
-    rest = np.frombuffer(content, np.uint8, offset=floats.nbytes)
-    return ImageFingerprint(
-        width=request.width,
-        height=request.height,
-        space=space,
-        boxes=floats[: n * 4].reshape(n, 4),
-        embeddings=floats[n * 4 :].reshape(n, header.dimensions),
-        pdq=rest[: m * HASH_BYTES].reshape(m, HASH_BYTES),
-        pdq_quality=rest[m * HASH_BYTES :],
-        detail=header.detail,
-    )
+def reply_to_bytes(number: int, status: AnswerStatus, content: bytes, seconds: float) -> bytes:
+    """Encode an answer."""
+    return _REPLY.pack(_REPLY_MAGIC, number, status, len(content), seconds) + content
