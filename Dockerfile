@@ -17,7 +17,8 @@ FROM python:3.11.14-slim-bookworm
 # libseccomp2 is half of the decoder's sandbox; the other half, Landlock, is the kernel's.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends libseccomp2 \
+    && apt-get install -y --no-install-recommends \
+        libseccomp2 tesseract-ocr-eng tesseract-ocr-kor \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --gid 10001 haechi \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/haechi --shell /usr/sbin/nologin haechi \

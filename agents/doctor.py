@@ -18,6 +18,7 @@ from rich.table import Table
 
 from gpu_kernels.errors import ModelError
 from gpu_kernels.models import DEFAULT_MODEL, MODELS, locate
+from gpu_kernels.tesseract import CURE, find_languages
 from monitors.database import Database
 from monitors.migrate import is_current
 from streams.errors import ConfigurationError, DatabaseUnavailableError
@@ -59,6 +60,7 @@ def examine(settings: Settings) -> list[Check]:
         check_python,
         check_sandbox,
         check_model,
+        check_lettering,
         check_database,
         check_keys,
         check_broker,
@@ -97,6 +99,20 @@ def check_model(settings: Settings) -> Check:
     return Check(
         name="model", status=Status.OK, detail=f"{model.name} {model.version}, {settings.engine}"
     )
+
+
+def check_lettering(_: Settings) -> Check:
+    """Without its languages on-screen text is not read; all else works."""
+    try:
+        folder = find_languages()
+    except ModelError as error:
+        return Check(
+            name="on-screen text",
+            status=Status.WARNING,
+            detail=f"not read: {error}",
+            cure=CURE,
+        )
+    return Check(name="on-screen text", status=Status.OK, detail=f"Korean, English: {folder}")
 
 
 def check_database(settings: Settings) -> Check:

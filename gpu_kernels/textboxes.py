@@ -91,7 +91,7 @@ class TextBox:
 
 
 def may_hold_text(picture: Picture, network: Network) -> bool:
-    """Glance at a small version of the picture, at about a fifth of the cost of `find_boxes`."""
+    """Glance at a small version of the picture, at about a third of the cost of `find_boxes`."""
     marked, _ = _probabilities(picture, network, GLANCE_SIDE)
     return int(np.count_nonzero(marked > PIXEL_THRESHOLD)) >= GLANCE_PIXELS
 

@@ -2,9 +2,10 @@
 # Sourced by the scripts beside it; needs bash and python3, installs the rest.
 #
 #   need_apt PACKAGE…         those distribution packages are installed, or one line says what to install
+#   want_apt PACKAGE…         likewise, but without them things go on, poorer
 #   ensure_venv [GROUP…]      .venv holds this project and the named dependency groups (dev)
 #
-# Both are safe to repeat and quick when there is nothing to do.
+# All are safe to repeat and quick when there is nothing to do.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV="$ROOT/.venv"
@@ -33,6 +34,10 @@ need_apt() {
     DEBIAN_FRONTEND=noninteractive "${apt[@]}" update >&2 || say "apt-get update failed; trying without it"
     DEBIAN_FRONTEND=noninteractive "${apt[@]}" -y --no-install-recommends install "${missing[@]}" >&2 </dev/null ||
         die "apt-get could not install: ${missing[*]}"
+}
+
+want_apt() {
+    (need_apt "$@") || say "going on without: $*"
 }
 
 # The first Python of 3.11 or later.

@@ -17,10 +17,12 @@ from agents.doctor import (
     check_database,
     check_disk,
     check_keys,
+    check_lettering,
     check_model,
     check_ports,
     check_sandbox,
 )
+from gpu_kernels import tesseract
 from haechi import app
 from monitors.database import Database
 from monitors.migrate import open_database
@@ -43,6 +45,18 @@ def test_a_home_that_is_not_there_is_not_made(tmp_path: Path) -> None:
 def test_a_missing_model_is_cured_by_pulling_it(tmp_path: Path) -> None:
     check = check_model(settings_in(tmp_path))
     assert (check.status, check.cure) == (Status.MISSING, "haechi models pull")
+
+
+def test_missing_languages_are_a_warning_with_their_cure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tesseract, "FOLDERS", (str(tmp_path),))
+    check = check_lettering(settings_in(tmp_path))
+    assert (check.status, check.cure) == (Status.WARNING, tesseract.CURE)
+    (tmp_path / "tessdata").mkdir()
+    for name in tesseract.LANGUAGES:
+        (tmp_path / "tessdata" / f"{name}.traineddata").touch()
+    assert check_lettering(settings_in(tmp_path)).status is Status.OK
 
 
 def test_an_altered_model_is_missing(tmp_path: Path) -> None:
