@@ -45,6 +45,12 @@ SPARSE_STEP_SECONDS = 0.25
 of a usual stream are such, and the rest still has one every 0.1 s."""
 
 
+UNINDEXED = frozenset({"mpegts", "mpeg", "mpegvideo"})
+PREROLL_SECONDS = 10.0
+"""Seeking in these finds any frame, not a key frame: begin so much earlier, as few streams have a
+key frame more seldom."""
+
+
 @dataclass(slots=True)
 class Film:
     """One look at one video.
@@ -98,17 +104,23 @@ class Film:
             self._start_over()
         if 1 / self.look.frames_per_second >= SPARSE_STEP_SECONDS:
             self.stream.codec_context.skip_frame = "NONREF"
-        if not self._sample() and self.stream.codec_context.skip_frame == "NONREF":
+        self._go_to(self.look.start_seconds)
+        if not self._sample() and (self._is_sparse() or self.look.start_seconds):
             self._start_over()
             self._sample()
 
     def _start_over(self) -> None:
+        """Go back to the beginning, and leave nothing out."""
         self.stream.codec_context.skip_frame = "DEFAULT"
         self._last_at = None
-        self._go_to(0.0)
+        self.until_seconds = self.look.start_seconds
+        seek(self.container, self.stream, 1e-6)
 
     def _go_to(self, seconds: float) -> None:
-        seek(self.container, self.stream, max(seconds, 1e-6))
+        if self.container.format.name in UNINDEXED:
+            seconds -= PREROLL_SECONDS
+        if self.look.start_seconds:
+            seek(self.container, self.stream, max(seconds, 1e-6))
 
     def _end_reached(self) -> None:
         """The part is over, or the stream: all of it was looked at."""
@@ -135,8 +147,7 @@ class Film:
         self._end_reached()
 
     def _find_key_packets(self) -> "Iterator[tuple[float, Packet[VideoStream]]]":
-        if self.look.start_seconds:
-            self._go_to(self.look.start_seconds)
+        self._go_to(self.look.start_seconds)
         for packet in read_packets(self.container, self.stream):
             pts = packet.pts if packet.pts is not None else packet.dts
             if pts is None or packet.size == 0:
@@ -153,8 +164,6 @@ class Film:
 
     def _sample(self) -> bool:
         """Take the first frame of each step; False where nothing came of the first packets."""
-        if self.look.start_seconds:
-            self._go_to(self.look.start_seconds)
         grid = Grid(self.look.start_seconds, 1 / self.look.frames_per_second)
         for count, packet in enumerate(read_packets(self.container, self.stream), 1):
             for frame in self._decode(packet if packet.size else None):

@@ -151,9 +151,16 @@ class _Moving:
             kind=kind,
             format=self._name,
             frame_count=frame_count,
-            duration_seconds=max(self._duration, until if kind == MediaKind.VIDEO else 0.0),
+            duration_seconds=max(self._duration, self._seen_until()),
             looked_until_seconds=until,
             has_sound=self._has_sound,
+        )
+
+    def _seen_until(self) -> float:
+        sound = self._sound.until_seconds if self._sound and self._sound.pcm else 0.0
+        return min(
+            max(sound, self._film.until_seconds if self._frames and self._film else 0.0),
+            MAX_SECONDS,
         )
 
     def _listened_until(self) -> float:

@@ -1,0 +1,67 @@
+"""`agents.benchmarks.hostile`: a small run of it, through the real sandbox."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from agents.benchmarks import hostile
+from agents.benchmarks.hostile import HostileReport, run_hostile
+from agents.benchmarks.hostile_media import WAYS, break_one, make_picture
+from streams.media.sandbox import sandbox_status
+
+needs_sandbox = pytest.mark.skipif(sandbox_status().kind == "none", reason=sandbox_status().detail)
+
+
+@needs_sandbox
+def test_sixty_broken_media_and_a_folder_each_have_an_outcome(tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("no medium")
+    told: list[str] = []
+    report = run_hostile(60, seed=5, also=tmp_path, progress=told.append)
+    assert (report.hangs, report.exit_status) == ([], 0)
+    assert report.files == report.good + 61 == sum(report.outcomes.values())
+    assert report.outcomes["undecodable_media"] > 5
+    assert report.outcomes["fine"] > report.good
+    assert 0 < report.slowest_seconds < 20
+    assert report.to_json()["outcomes"] == dict(report.outcomes)
+    assert 10 < report.peak_child_mb < 1024
+
+
+@needs_sandbox
+def test_a_good_medium_that_is_not_decoded_fails_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    media = {"picture": make_picture("PNG"), "nothing": b"nothing"}
+    monkeypatch.setattr(hostile, "good_media", lambda: media)
+    report = run_hostile(0)
+    assert (report.good, report.exit_status) == (1, 1)
+
+
+@needs_sandbox
+def test_a_file_without_an_outcome_in_time_is_a_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hostile, "good_media", lambda: {"picture": make_picture("PNG")})
+    monkeypatch.setattr(hostile, "BOUND_SECONDS", 0.0)
+    report = run_hostile(0)
+    assert report.outcomes == {"hang": 1}
+    assert report.exit_status == 1
+
+
+def test_equal_seeds_break_equally() -> None:
+    good = {"a": bytes(range(256)) * 9, "b": b"xyz" * 500}
+    one, other = (break_one(good, random.Random(7)) for _ in range(2))
+    assert one == other
+    assert one[1] not in good.values()
+
+
+@pytest.mark.parametrize("way", sorted(WAYS))
+@pytest.mark.parametrize("size", [0, 1, 7, 5000])
+def test_each_way_breaks_a_body_of_any_size(way: str, size: int) -> None:
+    good = {"a": b"\1" * 600}
+    changed = 0
+    for seed in range(20):
+        body = bytearray(b"\7" * size)
+        WAYS[way](body, random.Random(seed), good)
+        changed += bytes(body) != b"\7" * size
+    assert changed > 5 or size < 8
+
+
+def test_an_empty_report_is_a_good_one() -> None:
+    assert HostileReport(seed=1).exit_status == 0
