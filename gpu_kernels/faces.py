@@ -30,8 +30,8 @@ SIDE = 112
 """Pixels of an upright face."""
 
 MIN_SIDE = 24
-"""Pixels of a face's shorter side in the picture. At 28 the same face still ranked first of 37, at
-a cosine of .76 (docs/models.md); below, landmarks are noise."""
+"""Pixels of a face's shorter side in the picture. Below, landmarks are noise. In a picture
+that the detector shrinks by half that is so below 32 already (docs/models.md)."""
 
 MIN_BRIGHTNESS = 12.0
 """Mean of an upright face, 0..255: below, it is black, and its embedding that of any black."""

@@ -39,8 +39,8 @@ MIN_WINDOWS = 3
 """That a voice is compared by, one after the other: 3.2 s of speech. Single ones are too unlike."""
 
 REVIEW_SIMILARITY = 0.9
-"""Cosine from which people should look. Of 1,152 pairs of strangers' recordings of 20 s .888 was
-the highest, of 140 pairs of one person's .909 the lowest, all from studios (docs/models.md)."""
+"""Cosine from which people should look. Of 384 pairs of strangers' recordings of 20 s .862 was
+the highest, of 112 pairs of one person's .915 the lowest, all from studios (docs/models.md)."""
 
 _LOUDNESS_DBFS = -30.0
 """To which quieter speech is raised: the network sees power, not its logarithm."""

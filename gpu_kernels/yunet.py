@@ -18,7 +18,7 @@ Floats: TypeAlias = NDArray[np.float32]
 
 LONG_SIDE = 640
 """Pixels to which the longer side is shrunk; the size that the network was published with. 320
-costs a quarter, and misses faces below a tenth of the picture's height (docs/models.md)."""
+costs a third, and misses faces below 60 pixels' height of 720 (docs/models.md)."""
 
 MIN_CONFIDENCE = 0.7
 """Of a face. OpenCV's sample takes 0.9, which misses faces under bars and at the edge."""

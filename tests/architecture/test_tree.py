@@ -29,6 +29,7 @@ UNTESTED = {  # declarations only
 CONTRACTS: Mapping[Path, Path] = {  # a registry, and the suite that all it names pass
     Path("gpu_kernels/engine.py"): Path("tests/contracts/test_engines.py"),
     Path("gpu_kernels/index.py"): Path("tests/contracts/test_indexes.py"),
+    Path("gpu_kernels/network.py"): Path("tests/contracts/test_networks.py"),
 }
 MIGRATIONS = Path("monitors/migrations")  # run as a whole by tests/monitors/test_migrate.py
 
