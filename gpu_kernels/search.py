@@ -1,13 +1,14 @@
 """The references' fingerprints, searchable: a picture in, its best candidates out."""
 
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_kernels.fingerprint import ImageFingerprint
+from gpu_kernels.alignment import Affinity, Alignment, Seconds, align
+from gpu_kernels.fingerprint import MIN_DETAIL, ImageFingerprint
 from gpu_kernels.hamming import hamming
 from gpu_kernels.index import DEFAULT_INDEX, Index, Vectors, load_index
 
@@ -16,6 +17,10 @@ MIN_PDQ_QUALITY = 50
 
 NEAR_PDQ_DISTANCE = 31
 """Bits within which a hash alone makes a candidate (ThreatExchange's advice)."""
+
+MIN_PLAIN_FRAMES = 6
+"""Frames of a reference that are each too plain to be compared alone, from which their order may be
+told from another's."""
 
 _ROWS_FOR_EACH = 16
 """Neighbours fetched for each candidate wanted: a reference has about twelve views."""
@@ -39,6 +44,24 @@ class Candidate:
     pdq_distance: int | None
     query_box: tuple[float, float, float, float]
     detail: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilmCandidate:
+    """A reference that several frames of a medium may show, in order.
+
+    Args:
+        ordinal: as it was added.
+        alignment: of the medium's frames with the reference's.
+        nearest: the frame that is most like any of the reference's, as `search` gives it; None
+            where all of them are too plain to be compared alone.
+        nearest_frame: that frame's place among those that were asked about.
+    """
+
+    ordinal: int
+    alignment: Alignment
+    nearest: Candidate | None
+    nearest_frame: int
 
 
 class _Hashes:
@@ -71,6 +94,36 @@ class _Hashes:
         return least
 
 
+class _Film:
+    """One reference's frames in order of time, as one matrix."""
+
+    def __init__(self, prints: Sequence[ImageFingerprint]) -> None:
+        ordered = sorted(prints, key=lambda one: one.at_seconds)
+        self.seconds: Seconds = np.array([one.at_seconds for one in ordered], np.float64)
+        self._rows = np.concatenate([one.embeddings for one in ordered])
+        self._starts = _starts(ordered)
+        self.itself = self.affinity(ordered, views=1)
+
+    def affinity(self, queries: Sequence[ImageFingerprint], views: int | None = None) -> Affinity:
+        """Give each pair of frames the highest cosine of any of their views.
+
+        Args:
+            queries: at least one.
+            views: of each query, the first ones; all where None.
+        """
+        rows = [one.embeddings[:views] for one in queries]
+        cosines = np.concatenate(rows) @ self._rows.T
+        by_frame = np.maximum.reduceat(cosines, self._starts, axis=1)
+        starts = np.cumsum([0, *(len(one) for one in rows[:-1])])
+        likest: Affinity = np.maximum.reduceat(by_frame, starts, axis=0)
+        return likest
+
+
+def _starts(prints: Sequence[ImageFingerprint]) -> NDArray[np.intp]:
+    counts = [len(one.embeddings) for one in prints]
+    return np.cumsum([0, *counts[:-1]], dtype=np.intp)
+
+
 class FrameGallery:
     """Reference fingerprints of one vector space, by an integer that the owner chooses.
 
@@ -87,6 +140,7 @@ class FrameGallery:
         self._row_ordinals: list[int] = []
         self._hashes = _Hashes()
         self._kept: dict[int, list[ImageFingerprint]] = {}
+        self._films: dict[int, _Film] = {}
 
     def __len__(self) -> int:
         """Count the ordinals."""
@@ -112,6 +166,7 @@ class FrameGallery:
             self._row_ordinals.extend([ordinal] * len(rows))
             self._hashes.add(ordinal, fingerprint)
             self._kept.setdefault(ordinal, []).append(fingerprint)
+            self._films.pop(ordinal, None)
 
     def without(self, ordinals: Collection[int]) -> "FrameGallery":
         """Build a gallery that lacks some; this one stays as it is."""
@@ -160,6 +215,68 @@ class FrameGallery:
             for ordinal, (similarity, row) in best.items()
         ]
         return sorted(found, key=_nearest_first)[:limit]
+
+    def search_film(
+        self, queries: Sequence[ImageFingerprint], limit: int, *, below: int | None = None
+    ) -> list[FilmCandidate]:
+        """Find the references that a medium's frames run along, the most alike first.
+
+        References of many plain frames, each of which says nothing alone, are found by their order.
+
+        Args:
+            queries: of `fingerprint_query`, in order of time, in one space.
+            limit: how many at most.
+            below: leave out this ordinal and all above.
+
+        Raises:
+            ValueError: they live in another vector space.
+        """
+        nearest: dict[int, tuple[Candidate, int]] = {}
+        for place, query in enumerate(queries):
+            for found in self.search(query, limit, below=below):
+                known = nearest.get(found.ordinal)
+                if known is None or _nearest_first(found) < _nearest_first(known[0]):
+                    nearest[found.ordinal] = found, place
+        chosen = sorted(nearest, key=lambda one: _nearest_first(nearest[one][0]))[:limit]
+        with self._lock:
+            chosen += [one for one in self._plain_films(below) if one not in nearest]
+            aligned = {one: self._align(queries, one) for one in chosen if queries}
+        films = [
+            FilmCandidate(
+                ordinal=ordinal,
+                alignment=alignment,
+                nearest=nearest[ordinal][0] if ordinal in nearest else None,
+                nearest_frame=nearest[ordinal][1] if ordinal in nearest else 0,
+            )
+            for ordinal, alignment in aligned.items()
+        ]
+        return sorted(films, key=lambda one: -one.alignment.similarity)
+
+    def seconds_of(self, ordinal: int) -> Seconds:
+        """Tell when a reference's frames are, in the order of `Alignment.pairs`."""
+        with self._lock:
+            return self._film(ordinal).seconds
+
+    def _plain_films(self, below: int | None) -> list[int]:
+        """List references of many plain frames."""
+        return [
+            ordinal
+            for ordinal, prints in self._kept.items()
+            if len(prints) >= MIN_PLAIN_FRAMES
+            and (below is None or ordinal < below)
+            and sum(one.detail < MIN_DETAIL for one in prints) * 2 >= len(prints)
+        ]
+
+    def _film(self, ordinal: int) -> "_Film":
+        film = self._films.get(ordinal)
+        if film is None:
+            film = self._films[ordinal] = _Film(self._kept[ordinal])
+        return film
+
+    def _align(self, queries: Sequence[ImageFingerprint], ordinal: int) -> Alignment:
+        film = self._film(ordinal)
+        seconds = np.array([one.at_seconds for one in queries], np.float64)
+        return align(film.affinity(queries), film.itself, seconds, film.seconds)
 
     def _check(self, fingerprint: ImageFingerprint) -> None:
         if self.space not in {None, fingerprint.space}:
