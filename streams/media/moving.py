@@ -138,8 +138,13 @@ class _Moving:
         """Tell what came of it.
 
         Raises:
-            UndecodableMediaError: nothing, or whatever stopped it.
+            UndecodableMediaError: nothing came.
+            MediaTooLargeError: more pixels than allowed.
+            OutOfTimeError: nothing came in time.
         """
+        too_large = [one for one in self.failures if isinstance(one, MediaTooLargeError)]
+        if too_large:
+            raise too_large[0]  # its sound alone would pass for all of it
         if not self._frames and not (self._sound and self._sound.pcm):
             raise next(iter(self.failures), UndecodableMediaError("neither frame nor sound"))
         if self._film and self._frames:

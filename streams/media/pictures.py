@@ -96,6 +96,8 @@ def decode(
         limit_cpu(FIRST_FRAME_CPU_SECONDS)
         image, first = _read_first(body, limits.max_side)
         name = "JPEG" if image.format == "MPO" else str(image.format)
+        if first is image and name != "JPEG":
+            first = first.copy()  # seeking changes the image
         limit_cpu(MORE_FRAMES_CPU_SECONDS)
         count = 1 if name not in {*MOVING_FORMATS, "TIFF"} else _count_frames(image)
         if count > 1 and name != "TIFF":

@@ -87,16 +87,22 @@ class Soundtrack:
         most = (self._most_bytes if max_bytes is None else max_bytes) + int(
             2 * PREROLL_SECONDS * BYTES_PER_SECOND
         )
-        if self.container.format.name not in UNINDEXED:
+        seeks = self.look.start_seconds > 0 and self.container.format.name not in UNINDEXED
+        if seeks:
             seek(self.container, self.stream, self.look.start_seconds)
+        self.is_ended = self._read(most)
+        if seeks and not self.pcm:  # a broken index leads astray
+            seek(self.container, self.stream, 1e-6)
+            self.is_ended = self._read(most)
+
+    def _read(self, most: int) -> bool:
+        """Decode up to so many bytes; True where the part or the track is over."""
         for frame in self._frames():
             self._place(frame)
-            if not self._add(frame):
-                continue
-            if len(self._pcm) >= most:
-                return
+            if self._add(frame) and len(self._pcm) >= most:
+                return False
         self._drain()
-        self.is_ended = True
+        return True
 
     def _frames(self) -> Iterator[AudioFrame]:
         earliest, end = self.look.start_seconds - PREROLL_SECONDS, end_of(self.look)

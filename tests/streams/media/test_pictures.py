@@ -18,7 +18,7 @@ from streams.media import pictures, rendering
 from streams.media.frames import Limits, Summary
 from streams.media.pictures import decode
 from streams.media.sampling import OutOfTimeError, choose_frames
-from streams.types import Look
+from streams.types import Look, MediaKind
 
 SIDE = 256
 
@@ -237,6 +237,12 @@ def test_one_frame_is_enough_where_one_is_asked_for() -> None:
     assert (count, len(kept.frames)) == (9, 1)
 
 
+def test_counting_the_pages_of_a_truncated_picture_loses_no_first() -> None:
+    body = save(photograph(), "TIFF", save_all=True, append_images=[photograph()])
+    kept, _, _ = look(body[: len(body) * 4 // 10], max_side=2000)
+    assert kept.frames[0].size == (384, 256)
+
+
 def test_frames_that_are_promised_and_missing_move_the_choice() -> None:
     body = clip(31, "PNG", duration=100)
     place = body.index(b"acTL")
@@ -430,3 +436,57 @@ def test_warming_up_leaves_no_trace() -> None:
     pictures.warm_up()
     assert ImageFile.LOAD_TRUNCATED_IMAGES is False
     assert PngImagePlugin.MAX_TEXT_CHUNK == ImageFile.SAFEBLOCK
+
+
+def test_an_animation_is_a_video_with_its_times_as_viewers_show_them() -> None:
+    kept, summary = watch(clip(40, "GIF", duration=200), asked=Look(frames_per_second=1))
+    assert (summary.kind, summary.frame_count) == (MediaKind.VIDEO, 40)
+    assert (summary.duration_seconds, summary.looked_until_seconds) == pytest.approx((8.0, 8.0))
+    assert kept.times == pytest.approx([0, 1, 2, 2.6, 3, 4, 5, 5.2, 6, 7, 7.8])
+
+
+@pytest.mark.parametrize("name", ["GIF", "PNG", "WEBP"])
+def test_frames_without_a_duration_are_spread_evenly(name: str) -> None:
+    kept, summary = watch(clip(31, name, duration=0))
+    assert summary.duration_seconds == pytest.approx(3.1)
+    assert {0.0, 1.0, 2.0, 3.0} <= {round(at, 6) for at in kept.times}
+
+
+def test_a_part_of_an_animation_is_taken() -> None:
+    body = clip(40, "GIF", duration=500)
+    asked = Look(start_seconds=5.2, seconds=4.0, frames_per_second=1)
+    kept, summary = watch(body, asked=asked)
+    assert kept.times[0] == pytest.approx(5.2)
+    assert all(5.2 <= at < 9.2 for at in kept.times)
+    assert summary.looked_until_seconds >= 9.2
+    assert kept.frames[0].getpixel((5, 5))[0] == pytest.approx(50, abs=4)  # type: ignore[index]
+
+
+def test_a_part_after_the_end_of_an_animation_is_unreadable() -> None:
+    with pytest.raises(UndecodableMediaError):
+        watch(clip(5, "GIF", duration=100), asked=Look(start_seconds=60))
+
+
+def test_an_animation_longer_than_the_cap_says_how_far_it_was_seen() -> None:
+    body = clip(40, "GIF", duration=1000)
+    kept, summary = watch(body, most=5)
+    assert len(kept.frames) == 5
+    assert summary.looked_until_seconds == pytest.approx(5.0)
+    rest, _ = watch(body, most=96, asked=Look(start_seconds=summary.looked_until_seconds))
+    assert len(rest.frames) == 35
+
+
+def test_a_standing_animation_gives_a_frame_each_ten_seconds() -> None:
+    pages = [Image.effect_noise((40, 40), 9).convert("RGB")] * 50
+    marked = [page.copy() for page in pages]
+    for place, page in enumerate(marked):
+        page.putpixel((0, 0), (place, 0, 0))
+    body = save(marked[0], "PNG", save_all=True, append_images=marked[1:], duration=500)
+    kept, summary = watch(body)
+    assert summary.duration_seconds == pytest.approx(25.0)
+    assert kept.times == pytest.approx([0.0, 10.0, 20.0])
+
+
+def test_a_still_picture_gives_its_frame_whatever_is_asked() -> None:
+    kept, summary = watch(save(scene(), "PNG"), asked=Look(start_seconds=99, seconds=1))
+    assert (summary.kind, len(kept.frames)) == (MediaKind.IMAGE, 1)
