@@ -25,7 +25,7 @@ from streams.media.sampling import MediaSink, OutOfTimeError, end_of
 from streams.media.soundtrack import Soundtrack
 from streams.types import Look, MediaKind
 
-FILM_CPU_SECONDS = 9.0
+FILM_CPU_SECONDS = 7.0
 SOUND_CPU_SECONDS = 4.0
 """Each: whatever the pictures take, the sound is not lost, and the reverse."""
 

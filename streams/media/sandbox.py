@@ -22,9 +22,10 @@ from streams.errors import SandboxError
 
 SandboxKind = Literal["landlock", "bubblewrap", "none"]
 
-MEMORY_BYTES = 2**30
-"""Address space of one child. Of twelve kinds of pictures of up to 50 million pixels none needed
-more than 0.75 GiB beside the interpreter and the file (measured, Pillow 13.0)."""
+MEMORY_BYTES = 5 * 2**28
+"""Address space of one child, 1.25 GiB. Of twelve kinds of pictures of up to 50 million pixels none
+needed more than 0.75 GiB beside the interpreter and the file (measured, Pillow 13.0); interpreter
+and libraries take 0.15, FFmpeg's among them 0.10, the answer's room 0.13, the file up to 0.13."""
 
 CPU_SECONDS = 15
 OPEN_FILES = 64
@@ -58,7 +59,7 @@ ALLOWED_CALLS = (
     "setitimer",
     "write",
 )
-"""What Python and Pillow need to compute; everything else fails with EPERM."""
+"""What Python, Pillow and FFmpeg on one thread need to compute; all else fails with EPERM."""
 
 MEMORY_CALLS = ("mmap", "mprotect")
 """Allowed where the pages are not to be executed."""

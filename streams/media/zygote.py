@@ -40,6 +40,10 @@ from streams.media.sampling import OutOfTimeError
 from streams.types import Look
 
 
+WALL_SHARE = 1.5
+"""On a busy machine a child must stop, and say what it saw, before it is killed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """What every child is held to."""
@@ -213,7 +217,8 @@ def _try_probe(probe: int, memory: memoryview) -> int:
 
 def _decode(limits: Limits, body: bytes, look: Look, memory: memoryview) -> None:
     writer = FrameWriter(memory, limits)
-    signal.signal(signal.SIGPROF, _out_of_time)
+    for overdue in (signal.SIGPROF, signal.SIGALRM):
+        signal.signal(overdue, _out_of_time)
     try:
         summary = looking.decode(body, writer, limit_cpu=_limit_cpu, limits=limits, look=look)
         writer.finish(Status.FINE, summary)
@@ -228,7 +233,9 @@ def _decode(limits: Limits, body: bytes, look: Look, memory: memoryview) -> None
 
 
 def _limit_cpu(seconds: float) -> None:
+    """Raise `OutOfTimeError` after so many seconds of CPU, or half as many again by the clock."""
     signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds * WALL_SHARE)
 
 
 def _out_of_time(_signal: int, _frame: FrameType | None) -> None:

@@ -238,8 +238,8 @@ def test_one_frame_is_enough_where_one_is_asked_for() -> None:
 
 
 def test_counting_the_pages_of_a_truncated_picture_loses_no_first() -> None:
-    body = save(photograph(), "TIFF", save_all=True, append_images=[photograph()])
-    kept, _, _ = look(body[: len(body) * 4 // 10], max_side=2000)
+    body = save(photograph(), "TIFF", save_all=True, append_images=[photograph()] * 5)
+    kept, _, _ = look(body[: len(body) * 6 // 10], max_side=2000)
     assert kept.frames[0].size == (384, 256)
 
 
