@@ -105,9 +105,15 @@ class Film:
         if 1 / self.look.frames_per_second >= SPARSE_STEP_SECONDS:
             self.stream.codec_context.skip_frame = "NONREF"
         self._go_to(self.look.start_seconds)
-        if not self._sample() and (self._is_sparse() or self.look.start_seconds):
+        if not self._sample() and self._may_hide_frames():
             self._start_over()
             self._sample()
+
+    def _may_hide_frames(self) -> bool:
+        """Say whether another way may find frames: a part beyond the end has none."""
+        whole = duration_seconds(self.container)
+        beyond = self.look.start_seconds >= whole > 0
+        return not beyond and (self._is_sparse() or self.look.start_seconds > 0)
 
     def _start_over(self) -> None:
         """Go back to the beginning, and leave nothing out."""

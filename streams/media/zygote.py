@@ -39,7 +39,6 @@ from streams.media.probes import DENIED, PROBES
 from streams.media.sampling import OutOfTimeError
 from streams.types import Look
 
-
 WALL_SHARE = 1.5
 """On a busy machine a child must stop, and say what it saw, before it is killed."""
 
@@ -221,6 +220,7 @@ def _decode(limits: Limits, body: bytes, look: Look, memory: memoryview) -> None
         signal.signal(overdue, _out_of_time)
     try:
         summary = looking.decode(body, writer, limit_cpu=_limit_cpu, limits=limits, look=look)
+        _limit_cpu(0)
         writer.finish(Status.FINE, summary)
     except UndecodableMediaError:
         writer.finish(Status.UNREADABLE)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from streams.media.decoder import SandboxedDecoder
-from streams.media.frames import EXIT_DENIED
+from streams.media.frames import EXIT_DENIED, Limits
 from streams.media.sandbox import bubblewrap_works, sandbox_status
 
 ROOT = Path(__file__).parents[3]
@@ -123,7 +123,8 @@ async def test_a_child_does_not_outlive_its_zygote() -> None:
 
 @pytest.mark.skipif(sandbox_status().kind != "landlock", reason="no Landlock")
 async def test_a_zygote_survives_any_number_of_hostile_children() -> None:
-    decoder = SandboxedDecoder(workers=8, timeout_seconds=0.5)
+    limits = Limits(max_side=64, max_frames=1, video_side=64)  # forging fills all of an answer
+    decoder = SandboxedDecoder(workers=8, timeout_seconds=0.5, limits=limits)
     await decoder.start()
     zygote = decoder.zygote_pid
     assert zygote is not None
