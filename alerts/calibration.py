@@ -6,11 +6,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from alerts.policy import Calibration
+from alerts.policy import Calibration, Heard, Moving, Still
 from streams.errors import ConfigurationError
 
 SHIPPED = Path(__file__).with_name("calibration.json")
-"""Fitted on half of the development image set; docs/recognition.md says how and what it gives."""
+"""Fitted on half of the development sets; docs/recognition.md says how and what it gives."""
+
+_PARTS = {"still": Still, "moving": Moving, "heard": Heard}
 
 
 def load_calibration(path: Path) -> Calibration:
@@ -21,8 +23,15 @@ def load_calibration(path: Path) -> Calibration:
     """
     try:
         stored = json.loads(path.read_text())
-        names = [field.name for field in fields(Calibration)]
-        return Calibration(**{name: float(stored[name]) for name in names})
+        parts = {
+            name: kind(**{field.name: float(stored[name][field.name]) for field in fields(kind)})
+            for name, kind in _PARTS.items()
+        }
+        return Calibration(
+            **parts,
+            alert=float(stored["alert"]),
+            review=float(stored["review"]),
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigurationError(f"no usable calibration in {path}") from error
 

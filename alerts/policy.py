@@ -1,79 +1,271 @@
-"""From evidence to a probability, and from that to a decision. Pure arithmetic."""
+"""From evidence to a probability, and from that to a decision. Pure arithmetic.
+
+Each kind of evidence has its log-odds, fitted on a mix in which one medium in five is a copy
+(`PRIOR`); what it adds to the prior is its weight of evidence, and weights add up. Evidence that is
+missing adds nothing, and evidence that says little takes nothing away: sound is replaced, pictures
+are, and neither makes the other less of a copy.
+"""
 
 import math
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from streams.types import Decision
+from streams.types import Decision, Modality
+
+PRIOR = math.log(0.2 / 0.8)
+"""Log-odds of a copy in the mix that the weights are fitted on."""
+
+DECISIVE = frozenset({Modality.FRAME, Modality.HASH, Modality.AUDIO})
+"""What may page somebody. A face, a voice or a word alone, or all of them, are for people to judge:
+others look and sound alike, and words are said of many."""
 
 _LEAST_SIMILARITY = 0.01
 """Cosines below it say the same: nothing. Keeps the logarithm finite."""
+_HASH_REACH = 62.0
+"""Twice ThreatExchange's distance; the nearest unrelated pair of the development set has 66."""
+_PLAIN_BELOW = 5.0
+"""Bits of detail; three in four references of the development set have more."""
+_POINTS_OF_CHANCE = 8
+"""Agreeing points that say neither yes nor no: unrelated pictures reach 4, copies mostly 20."""
+_MOST_POINTS = 60
+MIN_SHARE = 0.08
+"""Of a reference's area that agreeing points must span: below it they are a logo or a caption."""
+_FEW_POINTS = 4
+"""What points within a smaller share count for at most."""
+PATTERN = 0.5
+"""Correlation of the likeness beside the line (`gpu_kernels.alignment`) below which a video is
+taken for another recording of one scene: an officer may look, nobody is paged."""
+NEGATIVE = 8.0
+"""Log-odds that a medium loses which is more like something that was rejected before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Points:
+    """How two pictures' local features fit; see `gpu_kernels.keypoints.Agreement`.
+
+    Args:
+        count: places that agree.
+        share: of the reference's area that they span, 0..1.
+    """
+
+    count: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Still:
+    """What one picture says; logarithms keep likenesses near 1 apart.
+
+    Args:
+        intercept: log-odds of similarity 1 with nothing else.
+        similarity: weight of ln(cosine); at least 0.
+        hash: that an equal hash adds; at least 0.
+        plain: that each lacking bit of the reference's detail takes away: drawings of few shapes
+            are like one another; at least 0.
+        points: weight of ln(agreeing points), where they were looked at; at least 0.
+    """
+
+    intercept: float
+    similarity: float
+    hash: float
+    plain: float
+    points: float
+
+    def log_odds(
+        self,
+        *,
+        similarity: float,
+        pdq_distance: int | None,
+        detail: float,
+        points: Points | None,
+    ) -> float:
+        """Weigh a picture against a reference's.
+
+        Args:
+            similarity: cosine of the nearest views, -1..1.
+            pdq_distance: 0..256; None where hashes could not be compared.
+            detail: of the reference, bits.
+            points: None where they were not looked at.
+        """
+        total = self.intercept + self.similarity * log_of(similarity)
+        total += self.hash * hash_term(pdq_distance) - self.plain * plain_term(detail)
+        return total + self.points * points_term(points)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moving:
+    """What frames in order say.
+
+    Args:
+        intercept: log-odds of similarity 1 along one frame.
+        similarity: weight of ln(mean cosine); at least 0.
+        frames: weight of ln(frames on the line); at least 0.
+        pattern: that each tenth below `PATTERN` + 0.1 takes away; at least 0.
+        points: weight of ln(agreeing points), where they were looked at; at least 0.
+    """
+
+    intercept: float
+    similarity: float
+    frames: float
+    pattern: float
+    points: float
+
+    def log_odds(
+        self, *, similarity: float, frames: int, pattern: float | None, points: Points | None
+    ) -> float:
+        """Weigh a line of frames.
+
+        Args:
+            similarity: mean cosine along it, -1..1.
+            frames: on it.
+            pattern: -1..1; None where the reference hardly changes.
+            points: of the frames that were looked at; None where none was.
+        """
+        total = self.intercept + self.similarity * log_of(similarity)
+        total += self.frames * math.log(max(1, frames)) + self.points * points_term(points)
+        lacking = 0.0 if pattern is None else max(0.0, PATTERN + 0.1 - pattern)
+        return total - self.pattern * 10 * lacking
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What copied sound says.
+
+    Args:
+        intercept: log-odds of similarity 1.
+        similarity: weight of ln(similarity); at least 0.
+    """
+
+    intercept: float
+    similarity: float
+
+    def log_odds(self, similarity: float) -> float:
+        """Weigh a sound; 0..1."""
+        return self.intercept + self.similarity * log_of(similarity)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """How evidence of pictures becomes a probability; fitted by `haechi bench images --fit`.
-
-    The log-odds are `intercept + slope * ln(similarity) + hash_weight * max(0, 1 - d / hash_reach)
-    - plain_weight * max(0, plain_below - detail)` for a PDQ distance of d bits and a reference of
-    so much detail: drawings of few shapes are like one another. Logarithms flatten at the top, so
-    that likenesses near 1 keep apart in double precision: rankings by confidence have no ties.
+    """How evidence becomes a probability; fitted by `haechi bench recognition --fit`.
 
     Args:
-        intercept: log-odds of similarity 1 without a hash.
-        slope: at least 0.
-        hash_weight: log-odds that an equal hash adds; at least 0.
-        hash_reach: bits from which a hash says nothing.
-        plain_weight: log-odds that each lacking bit of detail takes away; at least 0.
-        plain_below: bits of detail from which a reference is not plain; see `views.detail`.
+        still: for pictures.
+        moving: for videos.
+        heard: for sound.
         alert: confidence from which somebody is paged.
         review: confidence from which an officer looks; at most `alert`.
     """
 
-    intercept: float
-    slope: float
-    hash_weight: float
-    hash_reach: float
-    plain_weight: float
-    plain_below: float
+    still: Still
+    moving: Moving
+    heard: Heard
     alert: float
     review: float
 
     def __post_init__(self) -> None:
-        if min(self.slope, self.hash_weight, self.plain_weight) < 0 or self.hash_reach <= 0:
+        weights = (
+            self.still.similarity,
+            self.still.hash,
+            self.still.plain,
+            self.still.points,
+            self.moving.similarity,
+            self.moving.frames,
+            self.moving.pattern,
+            self.moving.points,
+            self.heard.similarity,
+        )
+        if min(weights) < 0:
             raise ValueError("confidence must not fall with likeness")
         if not 0 < self.review <= self.alert < 1:
             raise ValueError("thresholds must be 0 < review <= alert < 1")
 
 
-def confidence(
-    calibration: Calibration, *, similarity: float, pdq_distance: int | None, detail: float
-) -> float:
-    """Estimate the probability that a picture shows a reference's content.
+def log_of(similarity: float) -> float:
+    """Give the logarithm of a cosine; below `_LEAST_SIMILARITY` it says the same: nothing."""
+    return math.log(max(similarity, _LEAST_SIMILARITY))
 
-    Rises with similarity and detail, falls with distance; never rounded, and below 1.
+
+def hash_term(pdq_distance: int | None) -> float:
+    """Give 1 for equal hashes, falling to 0."""
+    return 0.0 if pdq_distance is None else max(0.0, 1 - pdq_distance / _HASH_REACH)
+
+
+def plain_term(detail: float) -> float:
+    """Give the bits of detail that a reference lacks."""
+    return max(0.0, _PLAIN_BELOW - detail)
+
+
+def points_term(points: Points | None) -> float:
+    """Give the logarithm of agreeing points over those of chance; 0 where nobody looked."""
+    if points is None:
+        return 0.0
+    most = _MOST_POINTS if points.share >= MIN_SHARE else _FEW_POINTS
+    return math.log((1 + min(points.count, most)) / (1 + _POINTS_OF_CHANCE))
+
+
+def fuse(log_odds: Iterable[float]) -> float:
+    """Join the evidence of several modalities for one content into one probability.
 
     Args:
-        calibration: in force.
-        similarity: cosine of the nearest views, -1..1.
-        pdq_distance: 0..256; None where hashes could not be compared.
-        detail: of the reference, bits.
+        log_odds: of each modality that says something; at least one.
     """
-    log_odds = calibration.intercept
-    log_odds += calibration.slope * math.log(max(similarity, _LEAST_SIMILARITY))
-    if pdq_distance is not None:
-        log_odds += calibration.hash_weight * max(0.0, 1 - pdq_distance / calibration.hash_reach)
-    log_odds -= calibration.plain_weight * max(0.0, calibration.plain_below - detail)
-    return 1 / (1 + math.exp(-log_odds)) if log_odds > 0 else _small(log_odds)
+    parts = list(log_odds)
+    for_it = [one - PRIOR for one in parts if one > PRIOR]
+    return probability(PRIOR + sum(for_it) if for_it else max(parts))
 
 
-def _small(log_odds: float) -> float:
-    """Compute the same for low odds, where the exponential of the other form overflows."""
+def probability(log_odds: float) -> float:
+    """Turn log-odds into a probability; never rounded, and below 1."""
+    if log_odds > 0:
+        return min(1 / (1 + math.exp(-log_odds)), 1 - 2**-53)
     odds = math.exp(log_odds)
     return odds / (1 + odds)
 
 
-def decide(calibration: Calibration, confidence: float) -> Decision:
-    """Say what is done about a match of this confidence."""
-    if confidence >= calibration.alert:
+def log_odds_of(probability: float) -> float:
+    """Turn a probability into log-odds."""
+    return math.log(probability) - math.log1p(-probability)
+
+
+def supporting(calibration: Calibration, similarity: float, review_from: float) -> float:
+    """Weigh a face, a voice or a word, of which no development set was to be had.
+
+    From `review_from` on an officer looks; nothing pages anybody.
+
+    Args:
+        calibration: in force.
+        similarity: 0..1.
+        review_from: the similarity that the modality's own page gives.
+
+    Returns:
+        Log-odds: of `review` at `review_from`, halfway to `alert` at 1, below the prior far below.
+    """
+    review, alert = log_odds_of(calibration.review), log_odds_of(calibration.alert)
+    if similarity >= review_from:
+        above = (similarity - review_from) / max(1e-9, 1 - review_from)
+        return review + 0.5 * above * max(0.0, alert - review)
+    return review - (review_from - similarity) * _FALL
+
+
+_FALL = 40.0
+"""Log-odds that a similarity loses for each unit below its modality's threshold."""
+
+
+def decide(
+    calibration: Calibration,
+    confidence: float,
+    modalities: Collection[Modality] = DECISIVE,
+    *,
+    may_alert: bool = True,
+) -> Decision:
+    """Say what is done about a match.
+
+    Args:
+        calibration: in force.
+        confidence: of the match.
+        modalities: that speak for it.
+        may_alert: False where something speaks against paging anybody.
+    """
+    if confidence >= calibration.alert and may_alert and DECISIVE & set(modalities):
         return Decision.ALERT
     return Decision.REVIEW if confidence >= calibration.review else Decision.NONE

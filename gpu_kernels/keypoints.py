@@ -51,17 +51,24 @@ class Keypoints:
         height: likewise.
         points: float32 (n, 2), x and y in those pixels.
         descriptors: uint8 (n, 128), SIFT's.
+        at_seconds: position in its medium; 0 of a still picture.
     """
 
     width: int
     height: int
     points: NDArray[np.float32]
     descriptors: NDArray[np.uint8]
+    at_seconds: float = 0.0
 
     def to_arrays(self) -> Arrays:
         """Give plain arrays."""
         size = np.array([self.width, self.height], np.int64)
-        return {"size": size, "points": self.points, "descriptors": self.descriptors}
+        return {
+            "size": size,
+            "points": self.points,
+            "descriptors": self.descriptors,
+            "at": np.array([self.at_seconds], np.float64),
+        }
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
@@ -76,7 +83,13 @@ class Keypoints:
         if len(points) > MAX_POINTS or not np.isfinite(points).all():
             raise ValueError("no keypoints")
         width, height = (int(one) for one in size)
-        return cls(width=width, height=height, points=points, descriptors=descriptors)
+        return cls(
+            width=width,
+            height=height,
+            points=points,
+            descriptors=descriptors,
+            at_seconds=float(take(arrays, "at", np.float64, (1,))[0]),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,11 +99,14 @@ class Agreement:
     Args:
         points: places in which they agree; unrelated pictures reach about 4.
         box: around those places in the query: x0, y0, x1, y1 in 0..1; None where there are none.
+        share: of the reference's area that they span, 0..1: what two pictures have in common in
+            one corner is a logo or a caption.
         mirrored: whether the query is the mirror image.
     """
 
     points: int = 0
     box: tuple[float, float, float, float] | None = None
+    share: float = 0.0
     mirrored: bool = False
 
 
@@ -134,7 +150,13 @@ def _agree(query: Keypoints, reference: Keypoints, *, mirrored: bool) -> Agreeme
     agreeing = cast("NDArray[Any]", inside).ravel().astype(bool)
     start, end = start[agreeing], end[agreeing]
     places = min(len(np.unique(np.round(side / _CELL), axis=0)) for side in (start, end))
-    return Agreement(points=places, box=_box(end, query), mirrored=mirrored)
+    x0, y0, x1, y1 = _box(start * turned, reference)
+    return Agreement(
+        points=places,
+        box=_box(end, query),
+        share=(x1 - x0) * (y1 - y0),
+        mirrored=mirrored,
+    )
 
 
 def _root(descriptors: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_kernels.alignment import Affinity, Alignment, Seconds, align
+from gpu_kernels.alignment import MIN_VARIETY, Affinity, Alignment, Seconds, align
 from gpu_kernels.fingerprint import MIN_DETAIL, ImageFingerprint
 from gpu_kernels.hamming import hamming
 from gpu_kernels.index import DEFAULT_INDEX, Index, Vectors, load_index
@@ -37,6 +37,7 @@ class Candidate:
             side has no hash of sufficient quality.
         query_box: the view that is most similar: x0, y0, x1, y1 in 0..1.
         detail: of the reference, bits; see `views.detail`.
+        reference_seconds: position in the reference of its frame that is most similar.
     """
 
     ordinal: int
@@ -44,6 +45,7 @@ class Candidate:
     pdq_distance: int | None
     query_box: tuple[float, float, float, float]
     detail: float
+    reference_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +58,15 @@ class FilmCandidate:
         nearest: the frame that is most like any of the reference's, as `search` gives it; None
             where all of them are too plain to be compared alone.
         nearest_frame: that frame's place among those that were asked about.
+        varied: whether the reference changes enough for its order to tell something; one that
+            hardly does is as good as a picture.
     """
 
     ordinal: int
     alignment: Alignment
     nearest: Candidate | None
     nearest_frame: int
+    varied: bool
 
 
 class _Hashes:
@@ -103,6 +108,7 @@ class _Film:
         self._rows = np.concatenate([one.embeddings for one in ordered])
         self._starts = _starts(ordered)
         self.itself = self.affinity(ordered, views=1)
+        self.varied = len(ordered) > 1 and float(self.itself.std()) >= MIN_VARIETY
 
     def affinity(self, queries: Sequence[ImageFingerprint], views: int | None = None) -> Affinity:
         """Give each pair of frames the highest cosine of any of their views.
@@ -138,6 +144,7 @@ class FrameGallery:
         self._lock = threading.Lock()
         self._index: Index | None = None
         self._row_ordinals: list[int] = []
+        self._row_seconds: list[float] = []
         self._hashes = _Hashes()
         self._kept: dict[int, list[ImageFingerprint]] = {}
         self._films: dict[int, _Film] = {}
@@ -164,6 +171,7 @@ class FrameGallery:
                 self._index = load_index(self._index_name, fingerprint.embeddings.shape[1])
             self._index.add(rows)
             self._row_ordinals.extend([ordinal] * len(rows))
+            self._row_seconds.extend([fingerprint.at_seconds] * len(rows))
             self._hashes.add(ordinal, fingerprint)
             self._kept.setdefault(ordinal, []).append(fingerprint)
             self._films.pop(ordinal, None)
@@ -210,9 +218,10 @@ class FrameGallery:
                 similarity=similarity,
                 pdq_distance=distances.get(ordinal),
                 query_box=_as_box(query, int(rows[row])),
-                detail=self._kept[ordinal][0].detail,
+                detail=max(one.detail for one in self._kept[ordinal]),
+                reference_seconds=seconds,
             )
-            for ordinal, (similarity, row) in best.items()
+            for ordinal, (similarity, row, seconds) in best.items()
         ]
         return sorted(found, key=_nearest_first)[:limit]
 
@@ -247,6 +256,7 @@ class FrameGallery:
                 alignment=alignment,
                 nearest=nearest[ordinal][0] if ordinal in nearest else None,
                 nearest_frame=nearest[ordinal][1] if ordinal in nearest else 0,
+                varied=self._film(ordinal).varied,
             )
             for ordinal, alignment in aligned.items()
         ]
@@ -284,29 +294,33 @@ class FrameGallery:
 
     def _by_embedding(
         self, queries: Vectors, limit: int, below: int | None
-    ) -> dict[int, tuple[float, int]]:
-        """Give each near ordinal's highest cosine and the query's row that has it."""
+    ) -> dict[int, tuple[float, int, float]]:
+        """Give each near ordinal's highest cosine, the query's row, the reference's seconds."""
         index, count = self._index, limit * _ROWS_FOR_EACH
         if index is None:
             return {}
         while True:
             similarities, ids = index.search(queries, count)
-            best: dict[int, tuple[float, int]] = {}
+            best: dict[int, tuple[float, int, float]] = {}
             width = ids.shape[1]
             for n, (cosine, i) in enumerate(zip(similarities.flat, ids.flat, strict=True)):
                 ordinal = self._row_ordinals[i]
                 is_best = ordinal not in best or cosine > best[ordinal][0]
                 if is_best and (below is None or ordinal < below):
-                    best[ordinal] = (float(cosine), n // width)
+                    best[ordinal] = (float(cosine), n // width, self._row_seconds[i])
             if len(best) >= limit or count >= len(index):
                 return best
             count *= 4  # few references with many views, or many that are left out
 
-    def _compare(self, queries: Vectors, ordinal: int) -> tuple[float, int]:
-        """Give one ordinal's highest cosine and the query's row that has it."""
-        rows = [one.embeddings[one.comparable()] for one in self._kept[ordinal]]
-        cosines = (queries @ np.concatenate(rows).T).max(axis=1, initial=-1.0)
-        return float(cosines.max()), int(cosines.argmax())
+    def _compare(self, queries: Vectors, ordinal: int) -> tuple[float, int, float]:
+        """Give one ordinal's highest cosine, the query's row, the reference's seconds."""
+        kept = self._kept[ordinal]
+        nearest = [
+            (queries @ one.embeddings[one.comparable()].T).max(axis=1, initial=-1.0) for one in kept
+        ]
+        cosines = np.stack(nearest, axis=1)
+        row, frame = (int(i) for i in np.unravel_index(int(cosines.argmax()), cosines.shape))
+        return float(cosines[row, frame]), row, kept[frame].at_seconds
 
 
 def _good_hashes(query: ImageFingerprint, rows: NDArray[np.intp]) -> NDArray[np.uint8]:

@@ -1,6 +1,7 @@
 """What an engine child can do, by task: each network is loaded when it is first asked for."""
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,21 @@ from numpy.typing import NDArray
 
 from gpu_kernels.arrays import Arrays
 from gpu_kernels.engine import Engine
+from gpu_kernels.faces import FaceEngine, load_face_engine
 from gpu_kernels.fingerprint import (
     fingerprint_moving_reference,
     fingerprint_query,
     fingerprint_reference,
 )
 from gpu_kernels.keypoints import find_keypoints
+from gpu_kernels.lettering import Lettering, LetteringEngine
+from gpu_kernels.network import load_network
+from gpu_kernels.nudity import NudityEngine, load_nudity_engine
+from gpu_kernels.registry import SPEECH, TEXT_DETECTOR
+from gpu_kernels.sound import fingerprint_sound
+from gpu_kernels.speech import SpeechEngine
+from gpu_kernels.voice import VoiceEngine, load_voice_engine
+from gpu_kernels.weights import locate_weights, read_weights
 from gpu_kernels.wire import Request, Task
 
 Given = NDArray[Any]
@@ -26,7 +36,7 @@ class Toolbox:
 
     Args:
         engine: the embedder of pictures, loaded.
-        runtime: which runs the other networks, a key of `gpu_kernels.engine.ENGINES`.
+        runtime: which runs the other networks, a key of `gpu_kernels.network.NETWORKS`.
         weights: the folder of pulled weights.
     """
 
@@ -34,13 +44,19 @@ class Toolbox:
         self._engine = engine
         self._runtime = runtime
         self._weights = weights
-        self._do: Mapping[Task, Callable[[Given, float], Arrays]] = {
+        self._tasks: Mapping[Task, Callable[[Given, float], Arrays]] = {
             Task.QUERY: lambda given, _: fingerprint_query(given, engine).to_arrays(),
             Task.REFERENCE: lambda given, _: fingerprint_reference(given, engine).to_arrays(),
             Task.MOVING_REFERENCE: (
                 lambda given, _: fingerprint_moving_reference(given, engine).to_arrays()
             ),
             Task.KEYPOINTS: lambda given, _: find_keypoints(given).to_arrays(),
+            Task.FACES: lambda given, _: self._faces.find(given).to_arrays(),
+            Task.LETTERING: lambda given, _: self._read(given).to_arrays(),
+            Task.NUDITY: lambda given, _: {"nudity": np.array([self._nudity.estimate(given)])},
+            Task.SOUND: lambda given, _: fingerprint_sound(as_samples(given)).to_arrays(),
+            Task.VOICES: lambda given, _: self._voices.embed(as_samples(given)).to_arrays(),
+            Task.SPEECH: self._write_down,
         }
 
     def do(self, request: Request, given: Given) -> Arrays:
@@ -49,7 +65,38 @@ class Toolbox:
         Raises:
             ModelError: a model's file or library is missing; the message says the way out.
         """
-        return self._do[request.task](given, request.budget_seconds)
+        return self._tasks[request.task](given, request.budget_seconds)
+
+    @cached_property
+    def _faces(self) -> FaceEngine:
+        return load_face_engine(self._runtime, self._weights)
+
+    @cached_property
+    def _voices(self) -> VoiceEngine:
+        return load_voice_engine(self._runtime, self._weights)
+
+    @cached_property
+    def _nudity(self) -> NudityEngine:
+        return load_nudity_engine(self._runtime, self._weights)
+
+    @cached_property
+    def _lettering(self) -> LetteringEngine:
+        (detector,) = read_weights(TEXT_DETECTOR, self._weights).values()
+        return LetteringEngine(load_network(self._runtime, detector))
+
+    @cached_property
+    def _speech(self) -> SpeechEngine:
+        return SpeechEngine(locate_weights(SPEECH, self._weights))
+
+    def _read(self, given: Given) -> Lettering:
+        """Read a picture; a glance keeps pictures without text cheap."""
+        if not self._lettering.may_hold_text(given):
+            return Lettering(lines=())
+        return self._lettering.read(given)
+
+    def _write_down(self, given: Given, budget_seconds: float) -> Arrays:
+        heard = self._speech.transcribe(as_samples(given), budget_seconds=budget_seconds or None)
+        return heard.to_arrays()
 
 
 def as_samples(given: Given) -> NDArray[np.float32]:

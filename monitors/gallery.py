@@ -1,22 +1,27 @@
 """What may be matched right now: the references and keywords of all lawful cases, seconds fresh."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
+from itertools import groupby, islice
 from math import inf
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from gpu_kernels.fingerprint import ImageFingerprint
-from gpu_kernels.search import FrameGallery
-from monitors.cases import lawful
+from gpu_kernels.keypoints import SPACE as KEYPOINT_SPACE
+from gpu_kernels.sound import SOUND_SPACE, SoundFingerprint
+from monitors.cases import lawful, subject_consented
 from monitors.database import Database
+from monitors.deriving import FACE_SPACE, VOICE_SPACE
 from monitors.keystore import KeyStore
 from monitors.keywords import WatchedKeyword
-from monitors.references import open_frames
+from monitors.negatives import load_negatives
+from monitors.references import has_its_space, open_features
 from monitors.register import open_keyword
+from monitors.shelf import NegativeBank, Shelf
 from monitors.tables import cases, features, gallery_version, keywords, references
 from streams.clock import Clock
 from streams.errors import ConfigurationError, GalleryStaleError, KeyDestroyedError, SealError
@@ -50,10 +55,11 @@ class Gallery:
 
     Args:
         version: of the database; -1 for a gallery that was never loaded.
-        owners: by the ordinal in `frames`, one for each reference.
-        frames: the searchable fingerprints; search below `len(owners)`, for what is above may be a
+        owners: by the ordinal on the shelf, one for each reference.
+        shelf: the searchable fingerprints; search below `len(owners)`, for what is above may be a
             later snapshot's.
         keywords: to look for.
+        negatives: what was wrongly taken for footage.
         cases: how many may lawfully be matched, with references or without.
         unreadable_references: of lawful cases, whose key is gone or whose row was altered.
         unreadable_keywords: likewise.
@@ -61,8 +67,9 @@ class Gallery:
 
     version: int
     owners: tuple[Owner, ...]
-    frames: FrameGallery
+    shelf: Shelf
     keywords: tuple[WatchedKeyword, ...]
+    negatives: NegativeBank = field(default_factory=NegativeBank)
     cases: int = 0
     unreadable_references: int = 0
     unreadable_keywords: int = 0
@@ -148,14 +155,14 @@ class GalleryKeeper:
         grows = self._is_whole and all(
             wanted.get(owner.reference) == owner for owner in self._readable.values()
         )
-        frames = before.frames if grows else FrameGallery()
+        shelf = before.shelf if grows else Shelf()
         owners = list(before.owners) if grows else []
         readable = dict(self._readable) if grows else {}
         self._is_whole = False  # until every frame has its owner: the next try starts anew
         new = [owner for reference, owner in wanted.items() if reference not in readable]
-        for owner, fingerprints in self._open(connection, new):
-            for fingerprint in fingerprints:
-                frames.add(len(owners), fingerprint)
+        for owner, prints in self._open(connection, new):
+            for space, parts in prints.items():
+                shelf.add(len(owners), space, parts, frame_space=self._space)
             owners.append(owner)
             readable[owner.reference] = owner
         words, unreadable = self._keywords(connection, now)
@@ -164,8 +171,9 @@ class GalleryKeeper:
         return Gallery(
             version=version,
             owners=tuple(owners),
-            frames=frames,
+            shelf=shelf,
             keywords=words,
+            negatives=self._negatives(connection),
             cases=count,
             unreadable_references=len(wanted) - len(readable),
             unreadable_keywords=unreadable,
@@ -173,24 +181,35 @@ class GalleryKeeper:
 
     def _open(
         self, connection: Connection, owners: Iterable[Owner]
-    ) -> Iterator[tuple[Owner, list[ImageFingerprint]]]:
-        """Read and decrypt references' features; leave out what cannot be opened."""
+    ) -> Iterator[tuple[Owner, dict[str, list[bytes]]]]:
+        """Read and decrypt references' features; leave out a reference that cannot be opened."""
         for some in _in_groups(owners):
             by_id = {owner.reference: owner for owner in some}
-            query = sa.select(features.c.reference_id, features.c.sealed).where(
-                features.c.reference_id.in_(by_id), features.c.space == self._space
+            query = (
+                sa.select(features)
+                .where(features.c.reference_id.in_(by_id), features.c.space.in_(self._spaces()))
+                .order_by(features.c.reference_id)
             )
-            for row in connection.execute(query):
-                owner = by_id[ReferenceId(row.reference_id)]
+            for name, rows in groupby(connection.execute(query), lambda row: row.reference_id):
+                owner = by_id[ReferenceId(name)]
                 try:
-                    yield (
-                        owner,
-                        open_frames(
-                            self._keystore, owner.case, owner.reference, self._space, row.sealed
-                        ),
-                    )
+                    yield owner, {row.space: self._opened(owner, row) for row in rows}
                 except (KeyDestroyedError, SealError):
                     continue
+
+    def _opened(self, owner: Owner, row: Any) -> list[bytes]:
+        return open_features(self._keystore, owner.case, owner.reference, row.space, row.sealed)
+
+    def _spaces(self) -> tuple[str, ...]:
+        return (self._space, KEYPOINT_SPACE, SOUND_SPACE, FACE_SPACE, VOICE_SPACE)
+
+    def _negatives(self, connection: Connection) -> NegativeBank:
+        bank = NegativeBank()
+        for one in load_negatives(connection, self._space):
+            bank.add_frames(one, [ImageFingerprint.from_arrays(part) for part in one.fingerprints])
+        for one in load_negatives(connection, SOUND_SPACE):
+            bank.add_sounds(one, [SoundFingerprint.from_arrays(part) for part in one.fingerprints])
+        return bank
 
     def _keywords(
         self, connection: Connection, now: datetime
@@ -219,9 +238,12 @@ def check_spaces(connection: Connection, space: str, now: datetime) -> None:
         ConfigurationError: some cannot; references cannot be recomputed, so the message says the
             two ways out.
     """
-    has = sa.exists().where(features.c.reference_id == references.c.id, features.c.space == space)
+    has = sa.exists().where(features.c.reference_id == references.c.id, has_its_space(space))
     lacking = (
-        sa.select(references.c.id).join_from(references, cases).where(lawful(now), ~has).subquery()
+        sa.select(references.c.id)
+        .join_from(references, cases)
+        .where(lawful(now), subject_consented(), ~has)
+        .subquery()
     )
     count = connection.execute(sa.select(sa.func.count()).select_from(lacking)).scalar_one()
     if count:
@@ -243,7 +265,7 @@ def _lawful_owners(
         sa.select(references.c.id, references.c.case_id, references.c.content_id)
         .join_from(references, cases)
         .join(features, features.c.reference_id == references.c.id)
-        .where(lawful(now), features.c.space == space)
+        .where(lawful(now), subject_consented(), has_its_space(space))
         .order_by(references.c.added_at, references.c.id)
     )
     return {
@@ -270,4 +292,4 @@ def _in_groups(owners: Iterable[Owner]) -> Iterator[list[Owner]]:
 
 
 def _empty() -> Gallery:
-    return Gallery(version=-1, owners=(), frames=FrameGallery(), keywords=())
+    return Gallery(version=-1, owners=(), shelf=Shelf(), keywords=())

@@ -43,13 +43,20 @@ negative_app = typer.Typer(
 @asynccontextmanager
 async def extracting(settings: Settings) -> AsyncIterator[Extract]:
     """Start what gives a medium's fingerprints."""
+    from gpu_kernels.sound import SOUND_SPACE
+    from gpu_kernels.wire import Task
+    from monitors.deriving import derive
     from monitors.recognition import Recognition  # slow to import: NumPy, OpenCV
 
     async with Recognition.from_settings(settings) as recognition:
 
         async def extract(body: bytes) -> Features:
-            _, found = await recognition.fingerprints(body)
-            return {recognition.space: [one.to_arrays() for one in found]}
+            derived = await derive(recognition, body, task=Task.QUERY)
+            return {
+                space: prints
+                for space, prints in derived.features.items()
+                if space in {recognition.space, SOUND_SPACE}
+            }
 
         yield extract
 

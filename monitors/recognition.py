@@ -1,47 +1,91 @@
 """Bytes to fingerprints: the sandboxed decoder and the engine children, wired from the settings."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Protocol, Self
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
+from gpu_kernels.arrays import Arrays
 from gpu_kernels.errors import EngineChildError, PoisonedInputError
 from gpu_kernels.errors import ModelError as KernelModelError
+from gpu_kernels.faces import Faces
 from gpu_kernels.fingerprint import ImageFingerprint
+from gpu_kernels.keypoints import Keypoints
+from gpu_kernels.lettering import Lettering
 from gpu_kernels.models import DEFAULT_MODEL, MODELS, locate
 from gpu_kernels.pool import EnginePool, OnBatch
+from gpu_kernels.sound import SoundFingerprint
+from gpu_kernels.speech import Transcript
 from gpu_kernels.views import Picture
+from gpu_kernels.voice import Voices
+from gpu_kernels.wire import Task
 from streams.errors import DecoderCrashedError, EngineError, ModelError
 from streams.media.decoder import Decoder, SandboxedDecoder
 from streams.settings import Settings
-from streams.types import DecodedMedia, Frame
+from streams.types import DecodedMedia, Frame, Look, Sound
+
+T = TypeVar("T")
+
+STILL = Look()
 
 
 class Recogniser(Protocol):
-    """What enrolment and inspection need: bytes in, fingerprints out."""
+    """What enrolment and inspection need: bytes in, fingerprints out.
+
+    Each call raises `EngineError` where no engine child can be had, `ModelError` where a model's
+    file or library is missing, and `DecoderCrashedError` where the medium killed what looked at it.
+    """
 
     @property
     def space(self) -> str:
         """The vector space of every fingerprint; known once started."""
         ...
 
-    async def fingerprints(
-        self, body: bytes, *, reference: bool = False
-    ) -> tuple[DecodedMedia, list[ImageFingerprint]]:
-        """Decode a medium and fingerprint each of its frames, in order.
-
-        Args:
-            body: the medium; hostile.
-            reference: with the views and mirrored hashes that a registered picture gets.
+    async def decode(self, body: bytes, look: Look = STILL) -> DecodedMedia:
+        """Decode a medium, or a part of it.
 
         Raises:
             MediaRefusedError: too large.
             UndecodableMediaError: no decoder accepts it, or it killed what looked at it.
             SandboxError: nothing is decoded on this machine.
-            EngineError: no engine child can be had.
-            ModelError: the model's file went missing meanwhile.
         """
+        ...
+
+    async def fingerprint_frames(
+        self, frames: Sequence[Frame], *, task: Task = Task.QUERY
+    ) -> list[ImageFingerprint]:
+        """Fingerprint frames, several at once, in order; as references where the task says so."""
+        ...
+
+    async def keypoints(self, frame: Frame) -> Keypoints:
+        """Find a frame's local features."""
+        ...
+
+    async def sound(self, sound: Sound) -> SoundFingerprint:
+        """Fingerprint a sound."""
+        ...
+
+    async def faces(self, frame: Frame) -> Faces:
+        """Find the faces of a frame."""
+        ...
+
+    async def voices(self, sound: Sound) -> Voices:
+        """Embed the voices of a sound."""
+        ...
+
+    async def lettering(self, frame: Frame) -> Lettering:
+        """Read what a frame shows in writing."""
+        ...
+
+    async def speech(self, sound: Sound, budget_seconds: float) -> Transcript:
+        """Write down what is said, for so many seconds of computing."""
+        ...
+
+    async def nudity(self, frame: Frame) -> float:
+        """Estimate how likely a frame shows nudity, 0..1."""
         ...
 
 
@@ -61,7 +105,13 @@ class Fingerprinter(Protocol):
 
     async def start(self) -> None: ...
 
-    async def fingerprint(self, image: Picture, *, reference: bool = False) -> ImageFingerprint: ...
+    async def fingerprint(
+        self, image: Picture, *, task: Task = Task.QUERY, at_seconds: float = 0.0
+    ) -> ImageFingerprint: ...
+
+    async def look(
+        self, task: Task, given: NDArray[Any], *, budget_seconds: float = 0.0
+    ) -> tuple[Arrays, float]: ...
 
     async def close(self) -> None: ...
 
@@ -111,6 +161,7 @@ class Recognition:
             located.path,
             located.model,
             engine_children or settings.engine_children,
+            weights_dir=Path(settings.models),
             on_batch=on_batch or _ignore,
             on_death=on_death,
         )
@@ -150,34 +201,81 @@ class Recognition:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def decode(self, body: bytes) -> DecodedMedia:
-        """Decode alone; see `fingerprints`."""
-        return await self._decoder.decode(body)
+    async def decode(self, body: bytes, look: Look = STILL) -> DecodedMedia:
+        return await self._decoder.decode(body, look)
 
     async def fingerprint_frames(
-        self, media: DecodedMedia, *, reference: bool = False
+        self, frames: Sequence[Frame], *, task: Task = Task.QUERY
     ) -> list[ImageFingerprint]:
-        """Fingerprint decoded frames, several at once; see `fingerprints`."""
-        asked = (
-            self._pool.fingerprint(as_picture(frame), reference=reference) for frame in media.frames
+        return await _all(
+            self._pool.fingerprint(as_picture(frame), task=task, at_seconds=frame.at_seconds)
+            for frame in frames
         )
-        found = await asyncio.gather(*asked, return_exceptions=True)
-        for one in found:
-            if isinstance(one, BaseException):
-                _translate(one)
-                raise one
-        return [one for one in found if not isinstance(one, BaseException)]
 
-    async def fingerprints(
-        self, body: bytes, *, reference: bool = False
-    ) -> tuple[DecodedMedia, list[ImageFingerprint]]:
-        media = await self.decode(body)
-        return media, await self.fingerprint_frames(media, reference=reference)
+    async def keypoints(self, frame: Frame) -> Keypoints:
+        return await self._look(Task.KEYPOINTS, as_picture(frame), Keypoints.from_arrays)
+
+    async def sound(self, sound: Sound) -> SoundFingerprint:
+        return await self._look(Task.SOUND, as_samples(sound), SoundFingerprint.from_arrays)
+
+    async def faces(self, frame: Frame) -> Faces:
+        return await self._look(Task.FACES, as_picture(frame), Faces.from_arrays)
+
+    async def voices(self, sound: Sound) -> Voices:
+        return await self._look(Task.VOICES, as_samples(sound), Voices.from_arrays)
+
+    async def lettering(self, frame: Frame) -> Lettering:
+        return await self._look(Task.LETTERING, as_picture(frame), Lettering.from_arrays)
+
+    async def speech(self, sound: Sound, budget_seconds: float) -> Transcript:
+        return await self._look(
+            Task.SPEECH, as_samples(sound), Transcript.from_arrays, budget_seconds
+        )
+
+    async def nudity(self, frame: Frame) -> float:
+        return await self._look(Task.NUDITY, as_picture(frame), _first_number)
+
+    async def _look(
+        self,
+        task: Task,
+        given: NDArray[Any],
+        read: Callable[[dict[str, NDArray[Any]]], T],
+        budget_seconds: float = 0.0,
+    ) -> T:
+        try:
+            arrays, _ = await self._pool.look(task, given, budget_seconds=budget_seconds)
+            return read(dict(arrays))
+        except ValueError as error:
+            raise EngineError("an engine child answered something else") from error
+        except BaseException as error:
+            _translate(error)
+            raise
 
 
 def as_picture(frame: Frame) -> Picture:
     """View a frame's bytes as uint8 (height, width, 3); read-only, nothing is copied."""
     return np.frombuffer(frame.rgb, np.uint8).reshape(frame.height, frame.width, 3)
+
+
+def as_samples(sound: Sound) -> NDArray[np.int16]:
+    """View a sound's samples; read-only, nothing is copied."""
+    return np.frombuffer(sound.pcm, "<i2")
+
+
+def _first_number(arrays: Arrays) -> float:
+    number = float(arrays["nudity"].reshape(-1)[0]) if "nudity" in arrays else float("nan")
+    if not 0 <= number <= 1:
+        raise ValueError("no estimate")
+    return number
+
+
+async def _all(calls: Iterable[Awaitable[T]]) -> list[T]:
+    found = await asyncio.gather(*calls, return_exceptions=True)
+    for one in found:
+        if isinstance(one, BaseException):
+            _translate(one)
+            raise one
+    return [one for one in found if not isinstance(one, BaseException)]
 
 
 def _translate(error: BaseException) -> None:

@@ -1,7 +1,7 @@
 """`haechi case reference`; what opens tasks is added by `alerts.case_cli`."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 from rich.text import Text
 
+from monitors.cases import Consent
 from monitors.command_line import AsJson, CaseName, iso, opened_register, print_json, say
 from monitors.enrolled import ReferenceRow, list_references, quarantine_by_hand
 from monitors.register import CaseRegister
@@ -32,13 +33,23 @@ def add_references(
     name: CaseName,
     files: Annotated[list[Path], typer.Argument(metavar="FILE…")],
     *,
+    subject: Annotated[
+        Consent | None,
+        typer.Option(
+            help="The files show, or let hear, the consenting subject alone: "
+            "know the face or the voice. Default: the files are footage."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Derive features from files and keep those alone. The exit status is 0 whatever is found."""
+    """Derive features from images, videos and recordings, and keep those alone.
+
+    The exit status is 0 whatever is found.
+    """
     settings = Settings()
     with opened_register(settings) as register:
         case = register.find(name).id
-        asyncio.run(_enrol_all(settings, register, case, files, as_json=as_json))
+        asyncio.run(_enrol_all(settings, register, case, files, subject, as_json=as_json))
 
 
 async def _enrol_all(
@@ -46,10 +57,14 @@ async def _enrol_all(
     register: CaseRegister,
     case: CaseId,
     files: Sequence[Path],
+    subject: Consent | None,
     *,
     as_json: bool,
 ) -> None:
-    """Enrol some files at once, and print them in the order given."""
+    """Enrol some files at once, and print them in the order given.
+
+    The bar moves within a long medium, too.
+    """
     from monitors.recognition import Recognition  # slow to import: NumPy, OpenCV
     from monitors.references import Enroller
 
@@ -60,12 +75,26 @@ async def _enrol_all(
         enroller = Enroller(register, recognition)
         with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
             bar = progress.add_task("", total=len(files))
+            done: dict[Path, float] = dict.fromkeys(files, 0.0)
+
+            def told(file: Path) -> Callable[[float, float], None]:
+                def tell(at: float, of: float) -> None:
+                    done[file] = min(0.99, at / of) if of > 0 else 0.0
+                    progress.update(bar, completed=sum(done.values()))
+
+                return tell
+
             for start in range(0, len(files), at_once):
                 some = files[start : start + at_once]
-                for result in await asyncio.gather(*(enroller.enrol(case, file) for file in some)):
+                enrolled = (
+                    enroller.enrol(case, file, subject=subject, progress=told(file))
+                    for file in some
+                )
+                for file, result in zip(some, await asyncio.gather(*enrolled), strict=True):
                     words = f"{result.path}: {result.outcome} {result.reason or ''}".rstrip()
                     say(asdict(result), words, as_json=as_json)
-                    progress.advance(bar)
+                    done[file] = 1.0
+                    progress.update(bar, completed=sum(done.values()))
 
 
 @reference_app.command("list")

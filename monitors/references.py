@@ -11,27 +11,27 @@ from uuid import uuid4
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from gpu_kernels import fingerprint as stored_form
-from gpu_kernels.fingerprint import MIN_DETAIL, ImageFingerprint
+from gpu_kernels.arrays import Arrays, pack
+from gpu_kernels.sound import SOUND_SPACE
 from monitors.audit import Detail
-from monitors.cases import is_lawful, raise_gallery_version, require_active
+from monitors.cases import Consent, is_lawful, raise_gallery_version, require_active
+from monitors.deriving import Derived, Progress, derive, derive_subject
 from monitors.keystore import KeyStore
 from monitors.recognition import Recogniser
 from monitors.register import CaseRegister
 from monitors.tables import contents, features, references
 from streams.errors import (
     CaseNotActiveError,
-    LowDetailError,
     MediaError,
     MediaRefusedError,
     MediaTooLargeError,
+    NoConsentError,
     SealError,
     UndecodableMediaError,
     UnreadableFileError,
-    UnsupportedKindError,
 )
 from streams.media.decoder import MAX_BODY_BYTES
-from streams.types import CaseId, ReferenceId
+from streams.types import CaseId, MediaKind, ReferenceId
 
 _LENGTH = struct.Struct("<I")
 
@@ -74,25 +74,49 @@ class Enroller:
         self._register = register
         self._recogniser = recogniser
 
-    async def enrol(self, case: CaseId, path: Path) -> Enrolment:
+    async def enrol(
+        self,
+        case: CaseId,
+        path: Path,
+        *,
+        subject: Consent | None = None,
+        progress: Progress = lambda _at, _of: None,
+    ) -> Enrolment:
         """Enrol one file; identical bytes return the earlier reference.
+
+        Args:
+            case: whose.
+            path: image, video or sound.
+            subject: the consenting subject's face or voice is to be known, and the file shows or
+                lets hear them alone; None: the file is footage.
+            progress: told how far a long medium was looked at.
 
         Raises:
             UnknownCaseError: there is no such case.
             CaseNotActiveError: it has no active legal basis; the file is not looked at.
+            NoConsentError: the subject's consent to that is lacking; likewise.
             KeyDestroyedError: the case's key is gone.
         """
         try:
             body = await asyncio.to_thread(_read, path)
-            reference, outcome = await self.enrol_bytes(case, body)
+            reference, outcome = await self.enrol_bytes(
+                case, body, subject=subject, progress=progress
+            )
         except MediaError as error:
             refused = isinstance(error, MediaRefusedError)
             outcome = EnrolOutcome.REFUSED if refused else EnrolOutcome.UNREADABLE
             return Enrolment(path=str(path), reference=None, outcome=outcome, reason=error.reason)
         return Enrolment(path=str(path), reference=reference, outcome=outcome)
 
-    async def enrol_bytes(self, case: CaseId, body: bytes) -> tuple[ReferenceId, EnrolOutcome]:
-        """Enrol a medium.
+    async def enrol_bytes(
+        self,
+        case: CaseId,
+        body: bytes,
+        *,
+        subject: Consent | None = None,
+        progress: Progress = lambda _at, _of: None,
+    ) -> tuple[ReferenceId, EnrolOutcome]:
+        """Enrol a medium; see `enrol`.
 
         An earlier reference of the same bytes that lacks the recogniser's space gets it.
 
@@ -100,30 +124,35 @@ class Enroller:
             MediaError: it cannot be compared; its class says whether that is the medium's fault.
             UnknownCaseError: there is no such case.
             CaseNotActiveError: it has no active legal basis.
+            NoConsentError: the subject's consent is lacking.
             KeyDestroyedError: the case's key is gone.
         """
-        name, known = await asyncio.to_thread(self._look_up, case, body)
+        name, known = await asyncio.to_thread(self._look_up, case, body, subject)
         if known is not None:
             return known, EnrolOutcome.DUPLICATE
-        _refuse_unsupported(body)
-        media, found = await self._recogniser.fingerprints(body, reference=True)
-        kept = [one for one in found if one.detail >= MIN_DETAIL]
-        if not kept:
-            raise LowDetailError("nothing tells it from other pictures")
-        return await asyncio.to_thread(self._store, case, name, str(media.kind), kept)
+        if subject is None:
+            derived = await derive(self._recogniser, body, progress)
+        else:
+            derived = await derive_subject(self._recogniser, body, subject)
+        return await asyncio.to_thread(self._store, case, name, derived, subject)
 
-    def _look_up(self, case: CaseId, body: bytes) -> tuple[str, ReferenceId | None]:
-        """Name the bytes; find the reference of the same that has features in our space."""
-        if not is_lawful(self._register.find(case), self._register.clock.now()):
+    def _look_up(
+        self, case: CaseId, body: bytes, subject: Consent | None
+    ) -> tuple[str, ReferenceId | None]:
+        """Name the bytes; find the reference of the same that has the features of its kind."""
+        found = self._register.find(case)
+        if not is_lawful(found, self._register.clock.now()):
             raise CaseNotActiveError("the case has no active legal basis")
-        name = self._register.keystore.hmac(case, body)
+        if subject is not None and subject not in found.consents:
+            raise NoConsentError(f"the case has no consent to the {subject}")
+        name = self._register.keystore.hmac(case, (subject or "").encode() + body)
         query = (
             sa.select(references.c.id)
             .join_from(references, features)
             .where(
                 references.c.case_id == case,
                 references.c.bytes_hmac == name,
-                features.c.space == self._recogniser.space,
+                has_its_space(self._recogniser.space),
             )
         )
         with self._register.database.read() as connection:
@@ -131,26 +160,56 @@ class Enroller:
         return name, None if known is None else ReferenceId(known)
 
     def _store(
-        self, case: CaseId, name: str, kind: str, kept: Sequence[ImageFingerprint]
+        self, case: CaseId, name: str, derived: Derived, subject: Consent | None
     ) -> tuple[ReferenceId, EnrolOutcome]:
-        register, space = self._register, self._recogniser.space
+        register = self._register
+        seen = subject is not None or self._recogniser.space in derived.features
+        kind = derived.kind if seen else MediaKind.AUDIO  # a black video is known by its sound
         with register.database.write() as connection:
-            require_active(connection, case, register.clock.now())
-            reference, is_new = self._reference(connection, case, name, kind)
-            sealed = seal_frames(register.keystore, case, reference, space, kept)
-            added = connection.execute(
-                register.database.insert_new(features).values(
-                    reference_id=reference, space=space, sealed=sealed
-                )
-            )
-            if added.rowcount:
+            found = require_active(connection, case, register.clock.now())
+            if subject is not None and subject not in found.consents:
+                raise NoConsentError(f"the case has no consent to the {subject}")
+            reference, is_new = self._reference(connection, case, name, kind, subject)
+            added = {
+                space: len(prints)
+                for space, prints in derived.features.items()
+                if self._add(connection, case, reference, space, prints)
+            }
+            if added:
                 raise_gallery_version(connection)
-                detail: Detail = {"reference": reference, "space": space, "frames": len(kept)}
+                spaces = [f"{space}: {count}" for space, count in sorted(added.items())]
+                detail: Detail = {
+                    "reference": reference,
+                    "kind": kind,
+                    "spaces": spaces,
+                    **({"subject": subject} if subject is not None else {}),
+                }
                 register.record(connection, "reference.add", case, detail)
         return reference, EnrolOutcome.ENROLLED if is_new else EnrolOutcome.DUPLICATE
 
+    def _add(
+        self,
+        connection: Connection,
+        case: CaseId,
+        reference: ReferenceId,
+        space: str,
+        prints: Sequence[Arrays],
+    ) -> bool:
+        sealed = seal_features(self._register.keystore, case, reference, space, prints)
+        added = connection.execute(
+            self._register.database.insert_new(features).values(
+                reference_id=reference, space=space, sealed=sealed
+            )
+        )
+        return added.rowcount == 1
+
     def _reference(
-        self, connection: Connection, case: CaseId, name: str, kind: str
+        self,
+        connection: Connection,
+        case: CaseId,
+        name: str,
+        kind: MediaKind,
+        subject: Consent | None,
     ) -> tuple[ReferenceId, bool]:
         """Find the reference of these bytes, or make it and its group."""
         own = sa.select(references.c.id).where(
@@ -167,6 +226,7 @@ class Enroller:
                 case_id=case,
                 content_id=content,
                 kind=kind,
+                subject=subject,
                 bytes_hmac=name,
                 added_at=now,
             )
@@ -174,27 +234,38 @@ class Enroller:
         return ReferenceId(reference), True
 
 
-def seal_frames(
+def has_its_space(space: str) -> sa.ColumnElement[bool]:
+    """Say in SQL that a row of features is what its reference is mainly compared by.
+
+    Args:
+        space: of pictures, in force.
+    """
+    is_heard = references.c.kind == MediaKind.AUDIO
+    wanted = sa.case((is_heard, SOUND_SPACE), else_=space)
+    return sa.or_(references.c.subject.is_not(None), features.c.space == wanted)
+
+
+def seal_features(
     keystore: KeyStore,
     case: CaseId,
     reference: ReferenceId,
     space: str,
-    frames: Sequence[ImageFingerprint],
+    prints: Sequence[Arrays],
 ) -> bytes:
     """Seal a reference's fingerprints in one space.
 
     Raises:
         KeyDestroyedError: the case's key is gone.
     """
-    parts = [stored_form.to_bytes(frame) for frame in frames]
+    parts = [pack(one) for one in prints]
     plain = b"".join(_LENGTH.pack(len(part)) + part for part in parts)
     return keystore.seal(case, plain, context=_context(reference, space))
 
 
-def open_frames(
+def open_features(
     keystore: KeyStore, case: CaseId, reference: ReferenceId, space: str, sealed: bytes
-) -> list[ImageFingerprint]:
-    """Read what `seal_frames` wrote.
+) -> list[bytes]:
+    """Open what `seal_features` wrote: one packed fingerprint each.
 
     Raises:
         KeyDestroyedError: the case's key is gone.
@@ -202,8 +273,8 @@ def open_frames(
     """
     plain = keystore.open_sealed(case, sealed, context=_context(reference, space))
     try:
-        return [stored_form.from_bytes(part) for part in _parts(plain)]
-    except (ValueError, struct.error) as error:
+        return list(_parts(plain))
+    except struct.error as error:
         raise SealError("not the features of this version") from error
 
 
@@ -232,27 +303,3 @@ def _read(path: Path) -> bytes:
     if len(body) > MAX_BODY_BYTES:
         raise MediaTooLargeError(f"more than {MAX_BODY_BYTES} bytes")
     return body
-
-
-_UNSUPPORTED = (
-    (0, b"\x1a\x45\xdf\xa3"),  # Matroska, WebM
-    (0, b"OggS"),
-    (0, b"ID3"),
-    (0, b"fLaC"),
-    (0, b"\x00\x00\x01\xba"),  # MPEG programme stream
-    (0, b"\xff\xfb"),  # MP3 without a tag
-    (0, b"FLV"),
-    (8, b"WAVE"),
-    (8, b"AVI "),
-    (4, b"ftyp"),  # MP4, QuickTime; AVIF and HEIF, which are pictures, share it
-)
-"""Where in a file which bytes tell that it moves or sounds."""
-
-_PICTURE_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1")
-
-
-def _refuse_unsupported(body: bytes) -> None:
-    """Say of a video or a recording that it is one, rather than that it is broken."""
-    moves = any(body[at : at + len(mark)] == mark for at, mark in _UNSUPPORTED)
-    if moves and body[8:12] not in _PICTURE_BRANDS:
-        raise UnsupportedKindError("videos and recordings are not compared yet")

@@ -8,11 +8,11 @@ StreamError
 │   │   ├── ForbiddenAddressError        not a public address (SSRF), or a forbidden scheme or port
 │   │   ├── TooManyRedirectsError
 │   │   ├── MediaTooLargeError           bytes, pixels or frames over the cap
-│   │   └── LowDetailError               a reference that would match half the world
+│   │   ├── LowDetailError               a reference that would match half the world
+│   │   └── SubjectUnclearError          a portrait of nobody, or of several people
 │   ├── MediaVanishedError           outcome `vanished`: 404, 410, 451
 │   ├── UndecodableMediaError        outcome `unreadable`
 │   │   ├── DecoderCrashedError          killed the decoder, or ran over its time or memory
-│   │   ├── UnsupportedKindError         a video or a recording, which is not compared yet
 │   │   └── UnreadableFileError          a local file that is missing or may not be read
 │   └── MediaUnavailableError        try again later: time-out, refused connection, 429, 5xx
 ├── ConfigurationError           a setting, a model file or a machine that cannot work
@@ -20,7 +20,8 @@ StreamError
 │   └── SandboxError                 no sandbox on this machine: nothing is decoded
 ├── CaseError                    a case's command that cannot be carried out
 │   ├── UnknownCaseError
-│   └── CaseNotActiveError
+│   ├── CaseNotActiveError
+│   └── NoConsentError               the case lacks the consent to a face or a voice
 ├── UnknownReferenceError        the case has no reference of this identifier
 ├── UnknownNegativeError         no negative has this identifier
 ├── UnknownTaskError             no task has this identifier
@@ -93,6 +94,12 @@ class LowDetailError(MediaRefusedError):
     reason = "low_detail"
 
 
+class SubjectUnclearError(MediaRefusedError):
+    """A portrait that shows nobody or several people: no stranger's face or voice is kept."""
+
+    reason = "subject_unclear"
+
+
 class MediaVanishedError(MediaError):
     """The host says that it is gone; that may itself be a removal."""
 
@@ -109,12 +116,6 @@ class DecoderCrashedError(UndecodableMediaError):
     """The medium killed its decoder, or ran over its time or its memory."""
 
     reason = "decoder_crashed"
-
-
-class UnsupportedKindError(UndecodableMediaError):
-    """A video or a recording, which this version does not compare."""
-
-    reason = "unsupported_kind"
 
 
 class UnreadableFileError(UndecodableMediaError):
@@ -168,6 +169,12 @@ class CaseNotActiveError(CaseError):
     """The case has no active legal basis."""
 
     reason = "case_not_active"
+
+
+class NoConsentError(CaseError):
+    """The subject has not consented to their face, or their voice, being known."""
+
+    reason = "no_consent"
 
 
 class UnknownReferenceError(StreamError):

@@ -250,6 +250,28 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """What of a medium was looked at.
+
+    Args:
+        kind: what it really is.
+        seconds: how long it is; 0 of a still picture.
+        until_seconds: up to where its frames, or its sound, were looked at.
+        frames: how many were.
+        skipped: what was not done, as "what:why"; nothing is left out silently.
+        nudity: estimate, 0..1, of the frames that matched; None where none did. For the order of
+            the queue and for what a preview blurs; no decision rests on it.
+    """
+
+    kind: MediaKind
+    seconds: float = 0.0
+    until_seconds: float = 0.0
+    frames: int = 0
+    skipped: tuple[str, ...] = ()
+    nudity: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MediumResult:
     """How one medium of a post ended.
 
@@ -259,6 +281,7 @@ class MediumResult:
         reason: snake_case; None for `clear` and `sighted`.
         sha256: of the bytes, hex; None where none came.
         matches: best first, one for each reference group; empty unless sighted.
+        looked: at what; None where it could not be looked at.
     """
 
     index: int
@@ -266,6 +289,7 @@ class MediumResult:
     reason: str | None = None
     sha256: str | None = None
     matches: tuple[Match, ...] = ()
+    looked: Looked | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,105 +1,390 @@
-"""Fingerprints of one medium in, matches out: best first, one for each reference group."""
+"""What speaks for each reference in, matches out: best first, one for each reference group."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from dataclasses import dataclass, field
 
+from agents.steps.reading import ReadHit
 from alerts.calibration import shipped_calibration
-from alerts.policy import Calibration, confidence, decide
+from alerts.policy import (
+    NEGATIVE,
+    PATTERN,
+    Calibration,
+    Points,
+    decide,
+    fuse,
+    log_odds_of,
+    probability,
+    supporting,
+)
+from gpu_kernels.alignment import Alignment
+from gpu_kernels.facetracks import REVIEW_SIMILARITY as FACE_REVIEW
 from gpu_kernels.fingerprint import ImageFingerprint
 from gpu_kernels.hamming import HASH_BYTES
-from gpu_kernels.search import NEAR_PDQ_DISTANCE, Candidate, FrameGallery
-from streams.types import CaseId, ContentId, Evidence, Match, Modality, ReferenceId
+from gpu_kernels.search import NEAR_PDQ_DISTANCE, Candidate, FilmCandidate
+from gpu_kernels.sound_line import SoundMatch
+from gpu_kernels.voice import REVIEW_SIMILARITY as VOICE_REVIEW
+from monitors.cases import mentions_content
+from monitors.gallery import Gallery, Owner
+from streams.types import (
+    CaseId,
+    ContentId,
+    Decision,
+    Evidence,
+    Match,
+    Modality,
+    ReferenceId,
+)
 
 CANDIDATES = 10
 """References looked at for each frame; far more than pictures that one frame shows."""
 
+WORDS_REVIEW = 0.95
+"""Similarity of a keyword, spoken or written in a picture, from which alone an officer looks: the
+exact spelling, or a near one of a long keyword."""
 
-class Owner(Protocol):
-    """Whose reference an ordinal of the gallery is."""
-
-    @property
-    def case(self) -> CaseId: ...
-
-    @property
-    def reference(self) -> ReferenceId: ...
-
-    @property
-    def content(self) -> ContentId: ...
+Span = tuple[float, float]
 
 
-class Searchable(Protocol):
-    """A snapshot of the gallery: frames by ordinal, and whose each ordinal is."""
-
-    @property
-    def owners(self) -> Sequence[Owner]: ...
-
-    @property
-    def frames(self) -> FrameGallery: ...
-
-
-def match_frames(
-    prints: Iterable[ImageFingerprint],
-    gallery: Searchable,
-    calibration: Calibration | None = None,
-) -> list[Match]:
-    """Compare all frames of one medium with the gallery.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StillFound:
+    """A frame that is like a reference's picture.
 
     Args:
-        prints: of `fingerprint_query`, in the medium's order.
-        gallery: in force.
+        candidate: how.
+        frame: the frame's place in the medium's, in order.
+        at_seconds: when it is.
+        points: None where local features were not compared.
+    """
+
+    candidate: Candidate
+    frame: int
+    at_seconds: float
+    points: Points | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilmFound:
+    """A stretch of frames that runs along a reference's.
+
+    Args:
+        alignment: how.
+        query_box: where in the nearest frame; None where no frame was comparable alone.
+        points: None where local features were not compared.
+    """
+
+    alignment: Alignment
+    query_box: tuple[float, float, float, float] | None = None
+    points: Points | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectFound:
+    """A face or a voice that is like the consenting subject's.
+
+    Args:
+        ordinal: the reference's.
+        modality: face or voice.
+        similarity: 0..1.
+        query_span: when.
+        query_box: where; None of a voice.
+        reference_span: when in the reference; None of a face.
+    """
+
+    ordinal: int
+    modality: Modality
+    similarity: float
+    query_span: Span
+    query_box: tuple[float, float, float, float] | None = None
+    reference_span: Span | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Findings:
+    """All that speaks for references, by ordinal; grows while a medium is examined.
+
+    Args:
+        stills: of frames.
+        films: of frames in order.
+        sounds: of copied sound.
+        subjects: of faces and voices.
+        words: keywords spoken, or written in pictures.
+        rejected: ordinals that the medium is less like than it is like a negative of theirs.
+        space: of the frames.
+    """
+
+    space: str
+    stills: dict[int, StillFound] = field(default_factory=dict)
+    films: dict[int, FilmFound] = field(default_factory=dict)
+    sounds: dict[int, SoundMatch] = field(default_factory=dict)
+    subjects: list[SubjectFound] = field(default_factory=list)
+    words: tuple[ReadHit, ...] = ()
+    rejected: frozenset[int] = frozenset()
+
+    @property
+    def ordinals(self) -> list[int]:
+        """Every footage reference that something speaks for."""
+        return sorted({*self.stills, *self.films, *self.sounds})
+
+
+def find_pictures(findings: Findings, prints: Sequence[ImageFingerprint], gallery: Gallery) -> None:
+    """Compare all frames of a medium with the gallery; what was found earlier is replaced.
+
+    A reference that hardly changes is a picture; one that does is compared in order of time, for
+    another recording of the same room is like it in every frame.
+
+    Raises:
+        ValueError: the fingerprints live in another vector space than the gallery.
+    """
+    frames, below = gallery.shelf.frames, len(gallery.owners)
+    findings.stills, findings.films = {}, {}
+    if len(prints) == 1:
+        for one in frames.search(prints[0], CANDIDATES, below=below):
+            found = StillFound(candidate=one, frame=0, at_seconds=prints[0].at_seconds)
+            findings.stills[one.ordinal] = found
+        return
+    for film in frames.search_film(prints, CANDIDATES, below=below):
+        if film.varied:
+            box = film.nearest.query_box if film.nearest else None
+            findings.films[film.ordinal] = FilmFound(alignment=film.alignment, query_box=box)
+        elif film.nearest is not None:
+            findings.stills[film.ordinal] = _as_still(film, film.nearest, prints)
+
+
+def _as_still(
+    film: FilmCandidate, nearest: Candidate, prints: Sequence[ImageFingerprint]
+) -> StillFound:
+    at_seconds = prints[film.nearest_frame].at_seconds
+    return StillFound(candidate=nearest, frame=film.nearest_frame, at_seconds=at_seconds)
+
+
+def log_odds(findings: Findings, ordinal: int, calibration: Calibration) -> dict[Modality, float]:
+    """Weigh what speaks for one footage reference."""
+    found: dict[Modality, float] = {}
+    still, film = findings.stills.get(ordinal), findings.films.get(ordinal)
+    if still is not None:
+        found[Modality.FRAME] = calibration.still.log_odds(
+            similarity=still.candidate.similarity,
+            pdq_distance=still.candidate.pdq_distance,
+            detail=still.candidate.detail,
+            points=still.points,
+        )
+    elif film is not None:
+        found[Modality.FRAME] = calibration.moving.log_odds(
+            similarity=film.alignment.similarity,
+            frames=film.alignment.frames,
+            pattern=film.alignment.pattern,
+            points=film.points,
+        )
+    if ordinal in findings.sounds:
+        found[Modality.AUDIO] = calibration.heard.log_odds(findings.sounds[ordinal].similarity)
+    return found
+
+
+def confidence(findings: Findings, ordinal: int, calibration: Calibration) -> float:
+    """Estimate the probability that a medium is a copy of one footage reference."""
+    fused = fuse(log_odds(findings, ordinal, calibration).values())
+    if ordinal in findings.rejected:
+        return probability(log_odds_of(fused) - NEGATIVE) if fused < 1 else 0.5
+    return fused
+
+
+def judge(
+    findings: Findings, gallery: Gallery, calibration: Calibration | None = None
+) -> list[Match]:
+    """Make matches of what was found.
+
+    Args:
+        findings: of one medium.
+        gallery: that they were found in.
         calibration: None takes the shipped one.
 
     Returns:
         Every candidate, those that nothing is to be done about included; the most confident
         first, at most one for each reference group.
-
-    Raises:
-        ValueError: the fingerprints live in another vector space than the gallery.
     """
+    numbers = calibration or shipped_calibration()
     best: dict[tuple[CaseId, ContentId], Match] = {}
-    for fingerprint in prints:
-        for match in match_image(fingerprint, gallery, calibration):
-            group = (match.case, match.content)
-            if group not in best or match.confidence > best[group].confidence:
-                best[group] = match
+    supports = _supports(findings, gallery, numbers)
+    for ordinal in findings.ordinals:
+        owner = gallery.owners[ordinal]
+        match = _footage(findings, ordinal, owner, supports.get(owner.case, []), numbers)
+        _keep_better(best, match)
+    seen = {match.case for match in best.values() if match.decision is not Decision.NONE}
+    for case, supporting_it in supports.items():
+        if case not in seen:
+            _keep_better(best, _support_alone(case, supporting_it, numbers))
     return sorted(best.values(), key=lambda match: -match.confidence)
 
 
-def match_image(
-    fingerprint: ImageFingerprint, gallery: Searchable, calibration: Calibration | None = None
-) -> list[Match]:
-    """Compare one picture with the gallery; see `match_frames`."""
-    numbers = calibration or shipped_calibration()
-    owners = gallery.owners
-    found = gallery.frames.search(fingerprint, CANDIDATES, below=len(owners))
-    return [_match(one, owners[one.ordinal], fingerprint.space, numbers) for one in found]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Support:
+    """Evidence of a case's subject or words: it concerns no footage in particular."""
+
+    reference: ReferenceId
+    content: ContentId
+    log_odds: float
+    evidence: Evidence
 
 
-def _match(candidate: Candidate, owner: Owner, space: str, calibration: Calibration) -> Match:
-    probability = confidence(
+def _supports(
+    findings: Findings, gallery: Gallery, calibration: Calibration
+) -> dict[CaseId, list[_Support]]:
+    """Sort faces, voices and words by case, the strongest of each modality alone."""
+    best: dict[tuple[CaseId, Modality], _Support] = {}
+    for case, one in [
+        *_subject_supports(findings, gallery, calibration),
+        *_word_supports(findings, calibration),
+    ]:
+        key = (case, one.evidence.modality)
+        if key not in best or one.log_odds > best[key].log_odds:
+            best[key] = one
+    by_case: dict[CaseId, list[_Support]] = defaultdict(list)
+    for (case, _), one in best.items():
+        by_case[case].append(one)
+    return by_case
+
+
+def _subject_supports(
+    findings: Findings, gallery: Gallery, calibration: Calibration
+) -> Iterable[tuple[CaseId, _Support]]:
+    review_from = {Modality.FACE: FACE_REVIEW, Modality.VOICE: VOICE_REVIEW}
+    for one in findings.subjects:
+        owner = gallery.owners[one.ordinal]
+        evidence = Evidence(
+            modality=one.modality,
+            similarity=one.similarity,
+            query_box=one.query_box,
+            query_span_seconds=one.query_span,
+            reference_span_seconds=one.reference_span,
+        )
+        weight = supporting(calibration, one.similarity, review_from[one.modality])
+        yield (
+            owner.case,
+            _Support(
+                reference=owner.reference,
+                content=owner.content,
+                log_odds=weight,
+                evidence=evidence,
+            ),
+        )
+
+
+def _word_supports(
+    findings: Findings, calibration: Calibration
+) -> Iterable[tuple[CaseId, _Support]]:
+    for one in findings.words:
+        support = _Support(
+            reference=ReferenceId(one.hit.keyword),
+            content=mentions_content(one.hit.case),
+            log_odds=supporting(calibration, one.hit.similarity, WORDS_REVIEW),
+            evidence=one.to_evidence(),
+        )
+        yield one.hit.case, support
+
+
+def _footage(
+    findings: Findings,
+    ordinal: int,
+    owner: Owner,
+    supports: Sequence[_Support],
+    calibration: Calibration,
+) -> Match:
+    """Make one reference's match; the case's face, voice and words add to what it has."""
+    own = confidence(findings, ordinal, calibration)
+    evidence = _evidence(findings, ordinal)
+    added = [one for one in supports if one.log_odds > log_odds_of(calibration.review)]
+    fused = own
+    if own >= calibration.review and own < 1:
+        fused = fuse([log_odds_of(own), *(one.log_odds for one in added)])
+        evidence += tuple(one.evidence for one in added)
+    film = findings.films.get(ordinal)
+    pattern = film.alignment.pattern if film and ordinal not in findings.sounds else None
+    decision = decide(
         calibration,
-        similarity=candidate.similarity,
-        pdq_distance=candidate.pdq_distance,
-        detail=candidate.detail,
+        fused,
+        {one.modality for one in evidence},
+        may_alert=pattern is None or pattern >= PATTERN,
     )
     return Match(
         case=owner.case,
         reference=owner.reference,
         content=owner.content,
-        confidence=probability,
-        decision=decide(calibration, probability),
-        evidence=_evidence(candidate, space),
+        confidence=fused,
+        decision=decision,
+        evidence=evidence,
     )
 
 
-def _evidence(candidate: Candidate, space: str) -> tuple[Evidence, ...]:
+def _support_alone(case: CaseId, supports: Sequence[_Support], calibration: Calibration) -> Match:
+    strongest = max(supports, key=lambda one: one.log_odds)
+    fused = fuse(one.log_odds for one in supports)
+    fused = min(fused, (calibration.alert + calibration.review) / 2 if len(supports) < 2 else fused)
+    modalities = {one.evidence.modality for one in supports}
+    return Match(
+        case=case,
+        reference=strongest.reference,
+        content=strongest.content,
+        confidence=fused,
+        decision=decide(calibration, fused, modalities),
+        evidence=tuple(one.evidence for one in sorted(supports, key=lambda one: -one.log_odds)),
+    )
+
+
+def _keep_better(best: dict[tuple[CaseId, ContentId], Match], match: Match) -> None:
+    group = (match.case, match.content)
+    if group not in best or match.confidence > best[group].confidence:
+        best[group] = match
+
+
+def _evidence(findings: Findings, ordinal: int) -> tuple[Evidence, ...]:
+    found: list[Evidence] = []
+    if still := findings.stills.get(ordinal):
+        found += _still_evidence(still, findings.space)
+    elif film := findings.films.get(ordinal):
+        found.append(
+            Evidence(
+                modality=Modality.FRAME,
+                similarity=_unit(film.alignment.similarity),
+                query_box=film.query_box,
+                query_span_seconds=film.alignment.query_span_seconds,
+                reference_span_seconds=film.alignment.reference_span_seconds,
+                space=findings.space,
+            )
+        )
+    if sound := findings.sounds.get(ordinal):
+        found.append(
+            Evidence(
+                modality=Modality.AUDIO,
+                similarity=_unit(sound.similarity),
+                query_span_seconds=sound.query_span_seconds,
+                reference_span_seconds=sound.reference_span_seconds,
+            )
+        )
+    return tuple(found)
+
+
+def _still_evidence(still: StillFound, space: str) -> list[Evidence]:
+    candidate = still.candidate
+    moves = still.at_seconds > 0 or candidate.reference_seconds > 0
+    spans = (
+        ((still.at_seconds, still.at_seconds), (candidate.reference_seconds,) * 2)
+        if moves
+        else (None, None)
+    )
     frame = Evidence(
         modality=Modality.FRAME,
-        similarity=min(max(candidate.similarity, 0.0), 1.0),
+        similarity=_unit(candidate.similarity),
         query_box=candidate.query_box,
+        query_span_seconds=spans[0],
+        reference_span_seconds=spans[1],
         space=space,
     )
     distance = candidate.pdq_distance
     if distance is None or distance > NEAR_PDQ_DISTANCE:
-        return (frame,)
-    return (frame, Evidence(modality=Modality.HASH, similarity=1 - distance / (8 * HASH_BYTES)))
+        return [frame]
+    return [frame, Evidence(modality=Modality.HASH, similarity=1 - distance / (8 * HASH_BYTES))]
+
+
+def _unit(value: float) -> float:
+    return min(max(value, 0.0), 1.0)

@@ -1,0 +1,154 @@
+"""What of a medium is looked at next, and whether anything is decided: no I/O."""
+
+from collections.abc import Iterator, Sequence
+
+from agents.steps.matching import FilmFound, Findings, StillFound, confidence
+from alerts.policy import MIN_SHARE, PATTERN, Calibration, Points, log_odds_of
+from gpu_kernels.fingerprint import ImageFingerprint
+from gpu_kernels.keypoints import Agreement, Keypoints
+from gpu_kernels.sound import SoundFingerprint
+from monitors.gallery import Gallery
+from monitors.shelf import counts_for
+from streams.types import DecodedMedia, Frame, Look
+
+KEYPOINT_CANDIDATES = 4
+"""References whose local features are compared."""
+PAIRS = 3
+"""Frames of a candidate that are compared."""
+
+SHORT_SECONDS = 40.0
+"""A video up to this long is looked at twice a second; a longer one once."""
+
+MOST_READ = 12
+"""Frames that faces and writing are looked for in, evenly spread."""
+
+WORTH_VERIFYING = 0.2
+"""Cosine below which local features are not compared: five in six unrelated pictures stay below
+it, and of the edited copies of the development set one in a hundred."""
+
+SURE = 4.0
+"""Log-odds above `alert` from which frames need no local features: a plain reference's look-alikes
+do not reach it."""
+
+_NEAR_SECONDS = 1.2
+"""Between a reference's frame and the local features that stand for it."""
+
+
+def is_decided(findings: Findings, gallery: Gallery, calibration: Calibration) -> bool:
+    """Say whether something is so sure that looking on would change nothing."""
+    enough = log_odds_of(calibration.alert) + SURE
+    for ordinal in findings.ordinals:
+        film = findings.films.get(ordinal)
+        odd = film is not None and (film.alignment.pattern or 1.0) < PATTERN
+        sure = log_odds_of(min(confidence(findings, ordinal, calibration), 1 - 2**-53)) >= enough
+        if sure and not odd and ordinal < len(gallery.owners):
+            return True
+    return False
+
+
+def dense_look(media: DecodedMedia, at_seconds: float) -> Look:
+    """Say how a video is looked at the second time."""
+    rate = 2.0 if media.duration_seconds <= SHORT_SECONDS else 1.0
+    return Look(start_seconds=at_seconds, frames_per_second=rate)
+
+
+def frames_to_search(prints: Sequence[ImageFingerprint]) -> Sequence[ImageFingerprint]:
+    """Give the frames that are compared: all of them, in order of time."""
+    return sorted(prints, key=lambda one: one.at_seconds)
+
+
+def frames_to_read(frames: Sequence[Frame]) -> Sequence[Frame]:
+    """Choose at most `MOST_READ` frames, evenly spread, the first and the last among them."""
+    count = len(frames)
+    if count <= MOST_READ:
+        return frames
+    return [frames[round(i * (count - 1) / (MOST_READ - 1))] for i in range(MOST_READ)]
+
+
+def pairs_to_verify(
+    findings: Findings, gallery: Gallery, prints: Sequence[ImageFingerprint], limit: int
+) -> Iterator[tuple[int, list[tuple[float, Keypoints]]]]:
+    """Name, for the likeliest references, seconds of the medium and features to compare there."""
+    near = [one for one in {**findings.films, **findings.stills} if _is_near(findings, one)]
+    near.sort(key=lambda one: -_similarity(findings, one))
+    for ordinal in near[:limit]:
+        theirs = gallery.shelf.points.get(ordinal, ())
+        if not theirs:
+            continue
+        still, film = findings.stills.get(ordinal), findings.films.get(ordinal)
+        if still is not None:
+            yield ordinal, _still_pairs(still, theirs)
+        elif film is not None:
+            seconds = gallery.shelf.frames.seconds_of(ordinal)
+            lines = [(prints[i].at_seconds, float(seconds[j])) for i, j in film.alignment.pairs]
+            yield ordinal, _film_pairs(lines, theirs)
+
+
+def _similarity(findings: Findings, ordinal: int) -> float:
+    still: StillFound | None = findings.stills.get(ordinal)
+    film: FilmFound | None = findings.films.get(ordinal)
+    if still is not None:
+        return still.candidate.similarity
+    return film.alignment.similarity if film is not None else -1.0
+
+
+def _is_near(findings: Findings, ordinal: int) -> bool:
+    return _similarity(findings, ordinal) >= WORTH_VERIFYING
+
+
+def _still_pairs(still: StillFound, theirs: Sequence[Keypoints]) -> list[tuple[float, Keypoints]]:
+    wanted = still.candidate.reference_seconds
+    nearest = min(theirs, key=lambda one: abs(one.at_seconds - wanted))
+    return [(still.at_seconds, nearest)]
+
+
+def _film_pairs(
+    lines: Sequence[tuple[float, float]], theirs: Sequence[Keypoints]
+) -> list[tuple[float, Keypoints]]:
+    """Choose pairs of a line whose reference frame has features near it, spread over the line."""
+    near = []
+    for ours, reference in lines:
+        one = min(theirs, key=lambda points: abs(points.at_seconds - reference))
+        if abs(one.at_seconds - reference) <= _NEAR_SECONDS:
+            near.append((abs(one.at_seconds - reference), ours, one))
+    if not near:
+        return []
+    best = {id(one): (ours, one) for _, ours, one in sorted(near, key=lambda n: -n[0])}
+    chosen = sorted(best.values(), key=lambda pair: pair[0])
+    step = max(1, (len(chosen) - 1) // max(1, PAIRS - 1)) if len(chosen) > PAIRS else 1
+    return chosen[::step][:PAIRS]
+
+
+def to_points(found: Sequence[Agreement]) -> Points:
+    """Sum up a candidate's pairs of frames: the middle one; at least one pair."""
+    ordered = sorted(found, key=lambda one: one.points if one.share >= MIN_SHARE else 0)
+    middle = ordered[len(ordered) // 2]
+    return Points(count=middle.points, share=middle.share)
+
+
+def rejected(
+    findings: Findings,
+    gallery: Gallery,
+    prints: Sequence[ImageFingerprint],
+    sound: SoundFingerprint | None,
+) -> frozenset[int]:
+    """Name the references that a medium is less like than it is like a negative of theirs."""
+    frames = gallery.negatives.frame_similarities(prints) if prints else []
+    heard = gallery.negatives.sound_similarities(sound) if sound is not None else []
+    found = set()
+    for ordinal in findings.ordinals:
+        owner = gallery.owners[ordinal]
+        similarity = _similarity(findings, ordinal)
+        match = findings.sounds.get(ordinal)
+        alike = match.similarity if match is not None else -1.0
+        worse = any(
+            value >= similarity > -1 and counts_for(one, owner.case, owner.reference)
+            for one, value in frames
+        )
+        worse_heard = any(
+            value >= alike > -1 and counts_for(one, owner.case, owner.reference)
+            for one, value in heard
+        )
+        if (worse or similarity <= -1) and (worse_heard or alike <= -1):
+            found.add(ordinal)
+    return frozenset(found)

@@ -1,0 +1,174 @@
+"""A medium in, features by space out: what is kept of a reference, or of a negative."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+
+from gpu_kernels.arrays import Arrays
+from gpu_kernels.facetracks import track_faces, tracks_to_arrays
+from gpu_kernels.fingerprint import MIN_DETAIL, ImageFingerprint
+from gpu_kernels.keypoints import SPACE as KEYPOINT_SPACE
+from gpu_kernels.search import MIN_PLAIN_FRAMES
+from gpu_kernels.sound import SOUND_SPACE
+from gpu_kernels.voice import MIN_WINDOWS
+from gpu_kernels.wire import Task
+from monitors.cases import Consent
+from monitors.recognition import Recogniser
+from streams.errors import LowDetailError, SubjectUnclearError
+from streams.types import DecodedMedia, Frame, Look, MediaKind, Sound
+
+Progress: TypeAlias = Callable[[float, float], None]
+"""Told up to where a medium was looked at, of how many seconds."""
+
+FACE_SPACE = "face/sface/1"
+VOICE_SPACE = "voice/resemblyzer/1"
+"""Begin with the consent that they need: with it they go."""
+
+FRAMES_PER_SECOND = 2.0
+"""Of a reference: twice a post's, so that every moment of a copy has one near it."""
+
+KEYPOINT_SECONDS = 2.0
+"""Between the frames of a reference whose local features are kept: some 50 kB a second."""
+
+MIN_SOUND_SECONDS = 3.0
+"""Of sound that tells something: what matching needs."""
+
+MAX_SECONDS = 20 * 60.0
+"""Of one reference; register the rest as files of their own."""
+
+_STILLS = 3
+"""Frames up to which a moving reference is given a still picture's many views."""
+_FACE_FRAMES = 48
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Derived:
+    """What was derived of a medium.
+
+    Args:
+        kind: what it really is.
+        seconds: looked at.
+        features: fingerprints by space, each as plain arrays.
+    """
+
+    kind: MediaKind
+    seconds: float
+    features: Mapping[str, Sequence[Arrays]]
+
+
+async def derive(
+    recogniser: Recogniser,
+    body: bytes,
+    progress: Progress = lambda _at, _of: None,
+    *,
+    task: Task | None = None,
+) -> Derived:
+    """Derive what copies of footage are told by: frames, local features, sound.
+
+    Args:
+        recogniser: started.
+        body: the medium.
+        progress: see `Progress`.
+        task: how frames are fingerprinted; None: as a reference's.
+
+    Raises:
+        MediaError: it cannot be compared; its class says whether that is the medium's fault.
+    """
+    features: dict[str, list[Arrays]] = defaultdict(list)
+    kept: list[ImageFingerprint] = []
+    pcm: list[bytes] = []
+    media, at, last_point = None, 0.0, -KEYPOINT_SECONDS
+    while True:
+        look = Look(start_seconds=at, frames_per_second=FRAMES_PER_SECOND, sound=True)
+        media = await recogniser.decode(body, look)
+        kept += await recogniser.fingerprint_frames(media.frames, task=task or _task(media, kept))
+        for frame in media.frames:
+            if frame.at_seconds - last_point >= KEYPOINT_SECONDS:
+                last_point = frame.at_seconds
+                points = await recogniser.keypoints(frame)
+                stamped = replace(points, at_seconds=frame.at_seconds)
+                features[KEYPOINT_SPACE].append(stamped.to_arrays())
+        pcm += [media.sound.pcm] if media.sound else []
+        until = media.looked_until_seconds
+        progress(until, media.duration_seconds)
+        if until <= at or until >= min(media.duration_seconds, MAX_SECONDS) - 0.01:
+            break
+        at = until
+    _keep_frames(features, recogniser.space, kept)
+    if pcm:
+        heard = await recogniser.sound(Sound(pcm=b"".join(pcm)))
+        if heard.usable_seconds >= MIN_SOUND_SECONDS:
+            features[SOUND_SPACE].append(heard.to_arrays())
+    if recogniser.space not in features and SOUND_SPACE not in features:
+        raise LowDetailError("nothing tells it from other media")
+    return Derived(kind=media.kind, seconds=until, features=features)
+
+
+def _task(media: DecodedMedia, before: Sequence[ImageFingerprint]) -> Task:
+    few = len(media.frames) + len(before) <= _STILLS
+    return Task.REFERENCE if few else Task.MOVING_REFERENCE
+
+
+def _keep_frames(
+    features: dict[str, list[Arrays]], space: str, prints: Sequence[ImageFingerprint]
+) -> None:
+    """Keep frames that tell something; plain ones where there are enough to tell by their order."""
+    if any(one.detail >= MIN_DETAIL for one in prints) or len(prints) >= MIN_PLAIN_FRAMES:
+        plain_too = len(prints) >= MIN_PLAIN_FRAMES
+        features[space] += [
+            one.to_arrays() for one in prints if plain_too or one.detail >= MIN_DETAIL
+        ]
+    else:
+        features.pop(KEYPOINT_SPACE, None)
+
+
+async def derive_subject(recogniser: Recogniser, body: bytes, subject: Consent) -> Derived:
+    """Derive the face or the voice of the consenting subject, who must be alone in the medium.
+
+    Raises:
+        MediaError: it cannot be compared; see `derive`.
+        SubjectUnclearError: nobody, or more than one person, is seen or heard.
+    """
+    media = await recogniser.decode(body, Look(sound=subject is Consent.VOICE))
+    if subject is Consent.FACE:
+        space, arrays = FACE_SPACE, await _face(recogniser, media.frames)
+    else:
+        space, arrays = VOICE_SPACE, await _voice(recogniser, media.sound)
+    return Derived(kind=media.kind, seconds=media.looked_until_seconds, features={space: [arrays]})
+
+
+async def _face(recogniser: Recogniser, frames: Sequence[Frame]) -> Arrays:
+    found = [(one.at_seconds, await recogniser.faces(one)) for one in frames[:_FACE_FRAMES]]
+    if any(len(faces) > 1 for _, faces in found):
+        raise SubjectUnclearError("more than one face")
+    tracks = track_faces(found)
+    if not tracks:
+        raise SubjectUnclearError("no face")
+    first = tracks[0].embedding
+    if any(float(one.embedding @ first) < _SAME_FACE for one in tracks):
+        raise SubjectUnclearError("more than one face")
+    return tracks_to_arrays(tracks)
+
+
+_SAME_FACE = 0.363
+"""OpenCV's threshold of SFace for one person."""
+
+
+async def _voice(recogniser: Recogniser, sound: Sound | None) -> Arrays:
+    if sound is None or not sound.pcm:
+        raise SubjectUnclearError("no sound")
+    voices = await recogniser.voices(sound)
+    if len(voices) < MIN_WINDOWS:
+        raise SubjectUnclearError("not enough speech")
+    middle = voices.embeddings.mean(axis=0)
+    middle /= np.linalg.norm(middle)
+    if float(np.quantile(voices.embeddings @ middle, 0.1)) < _ONE_VOICE:
+        raise SubjectUnclearError("more than one voice")
+    return voices.to_arrays()
+
+
+_ONE_VOICE = 0.7
+"""Cosine of a 1.6 s window with the recording's mean: windows of one speaker stay above it."""
