@@ -40,10 +40,9 @@ MIN_ASPECT, MAX_ASPECT = 1 / 8, 8.0
 SPARSE_PACKETS = 90
 """Without a picture out of so many, a stream has no reference frames to speak of; three seconds."""
 
-SPARSE_STEP_SECONDS = 0.25
+SPARSE_STEP_SECONDS, SPARSE_STEP_FRAMES = 0.25, 5
 """Frames that no other needs are left out where a step is at least this long: two of three frames
 of a usual stream are such, and the rest still has one every 0.1 s."""
-
 
 UNINDEXED = frozenset({"mpegts", "mpeg", "mpegvideo"})
 PREROLL_SECONDS = 10.0
@@ -102,7 +101,8 @@ class Film:
             if self.reel.count:
                 return
             self._start_over()
-        if 1 / self.look.frames_per_second >= SPARSE_STEP_SECONDS:
+        step = 1 / self.look.frames_per_second
+        if step >= max(SPARSE_STEP_SECONDS, SPARSE_STEP_FRAMES * self._frame_seconds):
             self.stream.codec_context.skip_frame = "NONREF"
         self._go_to(self.look.start_seconds)
         if not self._sample() and self._may_hide_frames():
