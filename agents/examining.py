@@ -10,6 +10,7 @@ there is time; what was not done is told. A GPU changes the engines, not this or
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from time import perf_counter
 
 from agents.steps.examining import (
     KEYPOINT_CANDIDATES,
@@ -43,6 +44,8 @@ from streams.types import DecodedMedia, Frame, Look, Looked, Match, MediaKind, M
 
 Left = Callable[[], float]
 """Seconds that the medium may still take."""
+Told = Callable[[str, float], None]
+"""Told of each step that was taken, and the seconds that it took."""
 
 WORTH_SECONDS = {"dense": 1.0, "keypoints": 0.5, "thorough_sound": 2.0, "faces": 1.0,
                  "voices": 1.0, "lettering": 2.0, "speech": 4.0}  # fmt: skip
@@ -102,11 +105,19 @@ class Examiner:
     Args:
         recogniser: started.
         thorough: take every step, whatever is decided already: for measurements.
+        told: see `Told`.
     """
 
-    def __init__(self, recogniser: Recogniser, *, thorough: bool = False) -> None:
+    def __init__(
+        self,
+        recogniser: Recogniser,
+        *,
+        thorough: bool = False,
+        told: Told = lambda _step, _seconds: None,
+    ) -> None:
         self._recogniser = recogniser
         self._thorough = thorough
+        self._told = told
 
     async def examine(self, body: bytes, known: Known, left: Left) -> Examined:
         """Examine one medium.
@@ -122,13 +133,19 @@ class Examiner:
             EngineError: no engine child can be had.
             ModelError: a model's file went missing meanwhile.
         """
-        return await _Examination(self._recogniser, known, left, thorough=self._thorough).run(body)
+        examination = _Examination(
+            self._recogniser, known, left, self._told, thorough=self._thorough
+        )
+        return await examination.run(body)
 
 
 class _Examination:
     """One medium's."""
 
-    def __init__(self, recogniser: Recogniser, known: Known, left: Left, *, thorough: bool) -> None:
+    def __init__(
+        self, recogniser: Recogniser, known: Known, left: Left, told: Told, *, thorough: bool
+    ) -> None:
+        self._told = told
         self._recogniser = recogniser
         self._gallery = known.gallery
         self._index = known.index
@@ -140,10 +157,12 @@ class _Examination:
     async def run(self, body: bytes) -> Examined:
         shelf = self._gallery.shelf
         wants_sound = bool(len(shelf.sounds) or shelf.voices or self._index)
+        started = perf_counter()
         media = await self._recogniser.decode(body, Look(key_frames=True, sound=wants_sound))
+        self._told("decode", perf_counter() - started)
         seen = _Seen(media, until_seconds=media.looked_until_seconds)
-        await self._see(seen, media.frames)
-        await self._hear(seen)
+        await self._timed("frames", lambda: self._see(seen, media.frames))
+        await self._timed("sound", lambda: self._hear(seen))
         steps: Sequence[tuple[str, bool, Callable[[], Awaitable[None]]]] = (
             ("dense", media.kind is MediaKind.VIDEO, lambda: self._look_densely(seen, body)),
             ("keypoints", bool(seen.frames) and bool(shelf.points), lambda: self._verify(seen)),
@@ -176,7 +195,12 @@ class _Examination:
         elif self._left() < WORTH_SECONDS[name]:
             seen.skipped.append(f"{name}:no_time")
         else:
-            await take()
+            await self._timed(name, take)
+
+    async def _timed(self, name: str, take: Callable[[], Awaitable[None]]) -> None:
+        started = perf_counter()
+        await take()
+        self._told(name, perf_counter() - started)
 
     async def _see(self, seen: _Seen, frames: Sequence[Frame]) -> None:
         """Fingerprint frames and compare all that were seen so far."""

@@ -5,16 +5,15 @@ Posts without a match end here; the others go on as sightings. The wiring around
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from agents.ending import count_ends
+from agents.examining import Examined, Left
 from agents.sending import Keyed, Send
 from agents.steps import inspecting
-from gpu_kernels.fingerprint import ImageFingerprint
 from monitors import inbox, metrics
 from monitors.database import Database
 from streams import topics
@@ -23,8 +22,6 @@ from streams.errors import MediaError, MediaUnavailableError, TransientError
 from streams.media.fetcher import FetchedMedia
 from streams.schemas import InspectionRecord, SightingRecord
 from streams.types import (
-    DecodedMedia,
-    Match,
     MediaItem,
     MediumResult,
     Outcome,
@@ -42,29 +39,22 @@ BATCH_SECONDS = 20.0
 """In which a batch takes up media. A post whose media were not all taken up by then is produced
 again: one with many slow or heavy media must not hold up the sightings of others."""
 
-DECODE_SECONDS = 10.0
-"""What decoding may take beyond that, the wait for a decoder included."""
+DEPTH_SECONDS = 20.0
+"""Beyond that, how long a medium's further steps may begin: a batch ends within a minute and a
+half, and every medium that it took up has been looked at."""
+
+EXAMINE_SECONDS = 60.0
+"""What examining may take beyond the batch's time, the wait for decoder and engines included."""
 
 RETURNED_AFTER = timedelta(seconds=1)
-
-REMEMBERED = 512
-"""Media whose fingerprints are kept, about 5 kB a picture: a re-posted file is decoded once."""
 
 T = TypeVar("T")
 
 
-class Recognise(Protocol):
-    """The parts of `monitors.recognition.Recognition` that inspection needs."""
-
-    async def decode(self, body: bytes) -> DecodedMedia: ...
-
-    async def fingerprint_frames(self, media: DecodedMedia) -> list[ImageFingerprint]: ...
-
-
 Fetch = Callable[[str], Awaitable[FetchedMedia]]
-MatchAll = Callable[[Sequence[ImageFingerprint]], Sequence[Match]]
-"""Matches one medium's frames against the gallery in force; blocks. Raises TransientError where
-that gallery may be outdated."""
+Examine = Callable[[bytes, str, Left], Awaitable[Examined]]
+"""Examines a medium of a SHA-256 for so many seconds. Raises MediaError, and TransientError where
+the gallery may be outdated or no engine answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,24 +136,20 @@ class Media:
 
     Args:
         fetch: raises MediaError.
-        recognise: raises MediaError and TransientError.
-        match: see `MatchAll`.
+        examine: see `Examine`.
         advanced: told whenever a medium is done with.
     """
 
     def __init__(
         self,
         fetch: Fetch,
-        recognise: Recognise,
-        match: MatchAll,
+        examine: Examine,
         advanced: Callable[[], None] = lambda: None,
     ) -> None:
         self._advanced = advanced
         self._fetch = fetch
-        self._recognise = recognise
-        self._match = match
+        self._examine = examine
         self._slots = asyncio.Semaphore(MEDIA_AT_ONCE)
-        self._seen: OrderedDict[str, list[ImageFingerprint]] = OrderedDict()
 
     async def inspect(self, index: int, item: MediaItem, seconds: float, until: Until) -> _Found:
         """Inspect one medium; what cannot be inspected has its outcome too."""
@@ -183,14 +169,15 @@ class Media:
         except MediaError as error:
             return inspecting.failed(index, error)
         try:
-            prints = await self._fingerprints(fetched, until)
+            async with asyncio.timeout(until.left + EXAMINE_SECONDS):
+                examined = await self._examine(
+                    fetched.body, fetched.sha256, lambda: until.left + DEPTH_SECONDS
+                )
+        except TimeoutError:
+            return _Untried(index)
         except MediaError as error:
             return inspecting.failed(index, error, fetched.sha256)
-        if prints is None:
-            return _Untried(index)
-        with metrics.STAGE_SECONDS.labels("match").time():
-            matches = await asyncio.to_thread(self._match, prints)
-        return inspecting.inspected(index, fetched.sha256, matches)
+        return inspecting.inspected(index, fetched.sha256, examined.matches, examined.looked)
 
     async def _fetched(self, url: str, seconds: float) -> FetchedMedia:
         with metrics.STAGE_SECONDS.labels("fetch").time():
@@ -199,27 +186,6 @@ class Media:
                     return await self._fetch(url)
             except TimeoutError:
                 raise MediaUnavailableError("not delivered in this try's time") from None
-
-    async def _fingerprints(
-        self, fetched: FetchedMedia, until: Until
-    ) -> list[ImageFingerprint] | None:
-        """Give a medium's fingerprints; None where no decoder had time for it."""
-        known = self._seen.get(fetched.sha256)
-        if known is not None:
-            self._seen.move_to_end(fetched.sha256)
-            return known
-        try:
-            with metrics.STAGE_SECONDS.labels("decode").time():
-                async with asyncio.timeout(until.left + DECODE_SECONDS):
-                    decoded = await self._recognise.decode(fetched.body)
-        except TimeoutError:
-            return None
-        with metrics.STAGE_SECONDS.labels("fingerprint").time():
-            prints = await self._recognise.fingerprint_frames(decoded)
-        self._seen[fetched.sha256] = prints
-        while len(self._seen) > REMEMBERED:
-            self._seen.popitem(last=False)
-        return prints
 
 
 class Inspecting:

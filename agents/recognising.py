@@ -1,14 +1,13 @@
 """What a worker recognises with: fetcher, decoder, engines and gallery, loaded when it starts."""
 
 import asyncio
-from collections.abc import Sequence
+from collections import OrderedDict
 
 import structlog
 from redis.asyncio import Redis
 
-from agents.steps.matching import match_frames
+from agents.examining import Examined, Examiner, Known, Left
 from agents.steps.triaging import KeywordIndex
-from gpu_kernels.fingerprint import ImageFingerprint
 from monitors import metrics
 from monitors.database import Database
 from monitors.gallery import Gallery, GalleryKeeper, check_spaces
@@ -19,9 +18,12 @@ from streams.errors import EngineError, GalleryStaleError
 from streams.media.fetcher import FetchedMedia, FetchLimits, GuardedFetcher
 from streams.media.politeness import LocalPoliteness, Politeness, RedisPoliteness
 from streams.settings import Settings
-from streams.types import DecodedMedia, Match
 
 log = structlog.get_logger()
+
+REMEMBERED = 512
+"""Media whose matches are kept: a re-posted file is examined once. Of no media, nor of anybody's
+features: similarities and spans alone."""
 
 USER_AGENT = "Haechi/1 (finds re-uploads of registered footage)"
 
@@ -44,6 +46,7 @@ class Eyes:
         self._redis: Redis | None = None
         self._keeper: GalleryKeeper | None = None
         self._index: tuple[Gallery | None, KeywordIndex] = (None, KeywordIndex(()))
+        self._seen: OrderedDict[str, tuple[Gallery, Examined]] = OrderedDict()
         self.children_answer = True
 
     async def open(self) -> None:
@@ -117,27 +120,43 @@ class Eyes:
             raise EngineError("the worker is closing")
         return await self._fetcher.fetch(url)
 
-    async def decode(self, body: bytes) -> DecodedMedia:
-        """Decode a medium; see `Recognition.decode`."""
-        return await self._opened_recognition().decode(body)
+    async def examine(self, body: bytes, sha256: str, left: Left) -> Examined:
+        """Examine a medium, or tell again what became of the same bytes in the same gallery.
 
-    async def fingerprint_frames(self, media: DecodedMedia) -> list[ImageFingerprint]:
-        """Fingerprint frames; see `Recognition.fingerprint_frames`."""
+        Raises:
+            MediaError: it cannot be looked at.
+            GalleryStaleError: nothing may be matched now.
+            EngineError: no engine child can be had.
+        """
+        gallery, index = await asyncio.to_thread(self._in_force)
+        known = self._seen.get(sha256)
+        if known is not None and known[0] is gallery:
+            self._seen.move_to_end(sha256)
+            return known[1]
+        examiner = Examiner(self._opened_recognition(), told=_note)
         try:
-            prints = await self._opened_recognition().fingerprint_frames(media)
+            examined = await examiner.examine(body, Known(gallery=gallery, index=index), left)
         except EngineError:
             self.children_answer = False
             raise
         self.children_answer = True
-        return prints
+        for one in examined.looked.skipped:
+            metrics.STEPS_SKIPPED.labels(*one.split(":", 1)).inc()
+        self._remember(sha256, gallery, examined)
+        return examined
 
-    def match(self, prints: Sequence[ImageFingerprint]) -> Sequence[Match]:
-        """Match one medium's frames. Blocks.
+    def _remember(self, sha256: str, gallery: Gallery, examined: Examined) -> None:
+        """Keep what became of a medium, but not where time ran out: the next try may have more."""
+        if any(one.endswith(":no_time") for one in examined.looked.skipped):
+            return
+        self._seen[sha256] = (gallery, examined)
+        while len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
 
-        Raises:
-            GalleryStaleError: nothing may be matched now.
-        """
-        return match_frames(prints, self._fresh())
+    def _in_force(self) -> tuple[Gallery, KeywordIndex]:
+        index = self.index()
+        gallery = self._index[0]
+        return gallery or self._fresh(), index
 
     def index(self) -> KeywordIndex:
         """Give the keywords in force, made ready once a version. For one thread at a time.
@@ -179,3 +198,7 @@ class Eyes:
     def _count(self, seconds: float, views: int) -> None:
         metrics.ENGINE_BATCH_SECONDS.labels(self._settings.engine).observe(seconds)
         metrics.ENGINE_IMAGES.labels(self._settings.engine).inc(views)
+
+
+def _note(step: str, seconds: float) -> None:
+    metrics.STAGE_SECONDS.labels(step).observe(seconds)

@@ -5,7 +5,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
-from streams.types import Decision, Match, Outcome
+from streams.types import Decision, Looked, Match, Outcome
 
 HEADINGS = ("case", "reference", "confidence", "decision", "evidence")
 
@@ -29,12 +29,14 @@ class FileResult:
         outcome: `sighted`, `clear`, `unreadable` or `refused`.
         reason: snake_case; None for `sighted` and `clear`.
         matches: best first; those that somebody shall see, or the best candidate where asked for.
+        looked: at what of the file; None where it could not be looked at.
     """
 
     path: str
     outcome: Outcome
     reason: str | None = None
     matches: tuple[Match, ...] = ()
+    looked: Looked | None = None
 
 
 class Report(Protocol):
@@ -90,6 +92,7 @@ def to_json(result: FileResult) -> str:
         "outcome": result.outcome,
         "reason": result.reason,
         "matches": [_match(match) for match in result.matches],
+        "looked": None if result.looked is None else asdict(result.looked),
     }
     return json.dumps(fields)
 

@@ -8,17 +8,19 @@ import contextlib
 import os
 import stat
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
+from time import perf_counter
 from typing import Annotated, Self
 
 import typer
 
+from agents.examining import Examined, Examiner, Known
 from agents.scan_report import FileResult, JsonReport, Report, TableReport, progress_over, warn
-from agents.steps.matching import match_frames
-from gpu_kernels.fingerprint import ImageFingerprint
+from agents.steps.inspecting import inspected
+from agents.steps.triaging import KeywordIndex
 from monitors.database import Database
-from monitors.gallery import GalleryKeeper, check_spaces
+from monitors.gallery import Gallery, GalleryKeeper, check_spaces
 from monitors.keystore import KeyStore
 from monitors.migrate import open_database
 from monitors.recognition import Recogniser, Recognition
@@ -31,14 +33,18 @@ from streams.errors import (
     UndecodableMediaError,
     UnreadableFileError,
 )
+from streams.media.decoder import MAX_BODY_BYTES
 from streams.settings import Settings
-from streams.types import Decision, Match, Outcome
+from streams.types import Outcome
 
 WINDOW = 4
 """Files under way for each engine process: enough that a slow one holds up nobody at once."""
 
-Look = Callable[[Sequence[ImageFingerprint]], list[Match]]
-"""Compares a file's frames with the gallery: every candidate, best first. Blocks."""
+ALL_SECONDS = 600.0
+"""What one file may take: a scan has no deadline, but ends."""
+
+Examine = Callable[[bytes], Awaitable[Examined]]
+"""Examines a file's bytes against the gallery in force; raises MediaError."""
 
 
 def list_files(paths: Iterable[Path], on_error: Callable[[OSError], None]) -> Iterator[Path]:
@@ -100,17 +106,13 @@ class Scanner:
     """Looks at files, several at once, in their order.
 
     Args:
-        recogniser: started.
-        look: see `Look`.
+        examine: see `Examine`.
         max_bytes: of one file.
         show_all: give the best candidate of each file, whatever is decided about it.
     """
 
-    def __init__(
-        self, recogniser: Recogniser, look: Look, *, max_bytes: int, show_all: bool = False
-    ) -> None:
-        self._recogniser = recogniser
-        self._look = look
+    def __init__(self, examine: Examine, *, max_bytes: int, show_all: bool = False) -> None:
+        self._examine = examine
         self._max_bytes = max_bytes
         self._show_all = show_all
 
@@ -130,16 +132,20 @@ class Scanner:
             body = await asyncio.to_thread(read_file, path, self._max_bytes)
             if not body:
                 raise UndecodableMediaError("no bytes")
-            _, frames = await self._recogniser.fingerprints(body)
+            examined = await self._examine(body)
         except MediaError as error:
             refused = isinstance(error, MediaRefusedError)
             outcome = Outcome.REFUSED if refused else Outcome.UNREADABLE
             return FileResult(path=name, outcome=outcome, reason=error.reason)
-        candidates = await asyncio.to_thread(self._look, frames)
-        seen = tuple(one for one in candidates if one.decision is not Decision.NONE)
-        shown = seen or (tuple(candidates[:1]) if self._show_all else ())
-        outcome = Outcome.SIGHTED if seen else Outcome.CLEAR
-        return FileResult(path=name, outcome=outcome, matches=shown)
+        result = inspected(0, "", examined.matches, examined.looked)
+        best = tuple(examined.matches[:1]) if self._show_all else ()
+        return FileResult(
+            path=name,
+            outcome=result.outcome,
+            reason=result.reason,
+            matches=result.matches or best,
+            looked=examined.looked,
+        )
 
 
 class LiveGallery:
@@ -150,12 +156,15 @@ class LiveGallery:
     Args:
         settings: key store, and how often to look for changes.
         database: migrated.
-        space: of the fingerprints that will be compared.
+        recogniser: started, when this is entered.
     """
 
-    def __init__(self, settings: Settings, database: Database, space: str) -> None:
+    def __init__(self, settings: Settings, database: Database, recogniser: Recogniser) -> None:
+        space = recogniser.space
         self._database = database
         self._space = space
+        self._examiner = Examiner(recogniser)
+        self._index: tuple[Gallery | None, KeywordIndex] = (None, KeywordIndex(()))
         self._poll_seconds = settings.gallery_poll_seconds
         self._keeper = GalleryKeeper(
             database,
@@ -182,13 +191,23 @@ class LiveGallery:
         """Count what can be matched."""
         return self._keeper.current().references
 
-    def look(self, frames: Sequence[ImageFingerprint]) -> list[Match]:
-        """Compare a file's frames; see `Look`.
+    @property
+    def keywords(self) -> int:
+        """Count what is looked for in speech and writing."""
+        return len(self._keeper.current().keywords)
+
+    async def examine(self, body: bytes) -> Examined:
+        """Examine a file; see `Examine`.
 
         Raises:
             GalleryStaleError: the legal basis could not be confirmed for too long.
         """
-        return list(match_frames(frames, self._keeper.fresh()))
+        gallery = self._keeper.fresh()
+        if self._index[0] is not gallery:
+            self._index = (gallery, await asyncio.to_thread(KeywordIndex, gallery.keywords))
+        until = perf_counter() + ALL_SECONDS
+        known = Known(gallery=gallery, index=self._index[1])
+        return await self._examiner.examine(body, known, lambda: until - perf_counter())
 
     def _check(self) -> None:
         with self._database.read() as connection:
@@ -247,13 +266,12 @@ async def _scan(
         recognition = Recognition.from_settings(
             settings, engine_children=jobs, decoder_children=jobs
         )
-        async with recognition, LiveGallery(settings, database, recognition.space) as gallery:
-            if not gallery.references:
+        async with recognition, LiveGallery(settings, database, recognition) as gallery:
+            if not gallery.references and not gallery.keywords:
                 warn("no active case has a reference: every readable file will be clear")
             scanner = Scanner(
-                recognition,
-                gallery.look,
-                max_bytes=settings.fetch_max_bytes,
+                gallery.examine,
+                max_bytes=MAX_BODY_BYTES,
                 show_all=show_all,
             )
             results = scanner.scan(list_files(paths, _warn_of_folder), jobs)

@@ -121,7 +121,7 @@ class Pipeline:
 
     def _add_inspecting(self, agent: str, topic: str) -> None:
         settings, progress = self.settings, Progress(self._clock)
-        media = Media(self._eyes.fetch, self._eyes, self._eyes.match, progress.advanced)
+        media = Media(self._eyes.fetch, self._eyes.examine, progress.advanced)
         steps = Inspecting(
             agent,
             database=self._database,

@@ -17,7 +17,7 @@ from gpu_kernels.fingerprint import (
     fingerprint_reference,
 )
 from gpu_kernels.keypoints import find_keypoints
-from gpu_kernels.lettering import Lettering, LetteringEngine
+from gpu_kernels.lettering import LetteringEngine
 from gpu_kernels.network import load_network
 from gpu_kernels.nudity import NudityEngine, load_nudity_engine
 from gpu_kernels.registry import SPEECH, TEXT_DETECTOR
@@ -52,7 +52,7 @@ class Toolbox:
             ),
             Task.KEYPOINTS: lambda given, _: find_keypoints(given).to_arrays(),
             Task.FACES: lambda given, _: self._faces.find(given).to_arrays(),
-            Task.LETTERING: lambda given, _: self._read(given).to_arrays(),
+            Task.LETTERING: lambda given, _: self._lettering.read(given).to_arrays(),
             Task.NUDITY: lambda given, _: {"nudity": np.array([self._nudity.estimate(given)])},
             Task.SOUND: lambda given, _: fingerprint_sound(as_samples(given)).to_arrays(),
             Task.VOICES: lambda given, _: self._voices.embed(as_samples(given)).to_arrays(),
@@ -87,12 +87,6 @@ class Toolbox:
     @cached_property
     def _speech(self) -> SpeechEngine:
         return SpeechEngine(locate_weights(SPEECH, self._weights))
-
-    def _read(self, given: Given) -> Lettering:
-        """Read a picture; a glance keeps pictures without text cheap."""
-        if not self._lettering.may_hold_text(given):
-            return Lettering(lines=())
-        return self._lettering.read(given)
 
     def _write_down(self, given: Given, budget_seconds: float) -> Arrays:
         heard = self._speech.transcribe(as_samples(given), budget_seconds=budget_seconds or None)

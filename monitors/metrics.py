@@ -70,3 +70,9 @@ OUTBOX = Gauge("haechi_outbox_deliveries", "Webhook deliveries by status", ["sta
 WEBHOOKS = Counter("haechi_webhook_attempts_total", "Webhook attempts by result", ["result"])
 LOGINS = Counter("haechi_logins_total", "Console log-ins by result", ["result"])
 READY = Gauge("haechi_ready", "1 where the process says that it is ready")
+
+STEPS_SKIPPED = Counter(
+    "haechi_steps_skipped_total",
+    "Steps of examining a medium that were not taken: step, and why (decided, no_time, time_box).",
+    ["step", "why"],
+)

@@ -4,6 +4,7 @@ Records travel as raw JSON bytes, decoded inside an agent's body: Faust skips wh
 """
 
 import hashlib
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
@@ -17,6 +18,7 @@ from streams.types import (
     Evidence,
     KeywordHit,
     KeywordId,
+    Looked,
     Match,
     MediaItem,
     MediaKind,
@@ -240,6 +242,21 @@ class MatchRecord(Record):
         )
 
 
+class LookedRecord(Record):
+    """What of a medium was looked at."""
+
+    kind: MediaKind
+    seconds: float = 0.0
+    until_seconds: float = 0.0
+    frames: int = Field(default=0, ge=0)
+    skipped: tuple[ShortLine, ...] = Field(default=(), max_length=32)
+    nudity: float | None = Field(default=None, ge=0, le=1)
+
+    def to_domain(self) -> Looked:
+        """Give the domain's value."""
+        return Looked(**dict(self))
+
+
 class MediumResultRecord(Record):
     """How one medium ended."""
 
@@ -248,6 +265,7 @@ class MediumResultRecord(Record):
     reason: str | None = None
     sha256: str | None = None
     matches: tuple[MatchRecord, ...] = ()
+    looked: LookedRecord | None = None
 
     def to_domain(self) -> MediumResult:
         """Give the domain's value."""
@@ -257,6 +275,7 @@ class MediumResultRecord(Record):
             reason=self.reason,
             sha256=self.sha256,
             matches=tuple(match.to_domain() for match in self.matches),
+            looked=None if self.looked is None else self.looked.to_domain(),
         )
 
 
@@ -309,6 +328,7 @@ def _result(result: MediumResult) -> MediumResultRecord:
         reason=result.reason,
         sha256=result.sha256,
         matches=tuple(_match(match) for match in result.matches),
+        looked=None if result.looked is None else LookedRecord(**asdict(result.looked)),
     )
 
 

@@ -11,7 +11,7 @@ from streams.errors import (
     MediaVanishedError,
     UndecodableMediaError,
 )
-from streams.types import Decision, Match, MediumResult, Outcome
+from streams.types import Decision, Looked, Match, MediumResult, Outcome
 
 UNREACHABLE = "host_unreachable"
 """Reason of a medium whose host did not deliver in any try."""
@@ -21,6 +21,12 @@ PARTLY = "partly_"
 
 OUT_OF_TIME = "out_of_time"
 """Reason of a medium that no try had time for: its post holds too many slow or heavy ones."""
+
+PARTLY_LOOKED = "partly_looked"
+"""Reason of a clear medium that time or a cap kept from being looked at whole."""
+
+_END_SECONDS = 2.0
+"""A container's claim and its last frame may differ by so much."""
 
 MAX_MATCHES = 600
 """Of one sighting: some 300 kB as JSON. With the largest post it stays below the 1 MiB that a
@@ -53,11 +59,29 @@ def failed(index: int, error: MediaError, sha256: str | None = None) -> MediumRe
     )
 
 
-def inspected(index: int, sha256: str, matches: Sequence[Match]) -> MediumResult:
-    """Say how a medium ended that was compared; matches that nobody shall see are left out."""
+def inspected(
+    index: int, sha256: str, matches: Sequence[Match], looked: Looked | None = None
+) -> MediumResult:
+    """Say how a medium ended that was compared; matches that nobody shall see are left out.
+
+    One that is clear as far as it was looked at says so.
+    """
     seen = tuple(match for match in matches if match.decision is not Decision.NONE)
-    outcome = Outcome.SIGHTED if seen else Outcome.CLEAR
-    return MediumResult(index=index, outcome=outcome, sha256=sha256, matches=seen)
+    partly = not seen and looked is not None and is_partial(looked)
+    return MediumResult(
+        index=index,
+        outcome=Outcome.SIGHTED if seen else Outcome.CLEAR,
+        reason=PARTLY_LOOKED if partly else None,
+        sha256=sha256,
+        matches=seen,
+        looked=looked,
+    )
+
+
+def is_partial(looked: Looked) -> bool:
+    """Say whether time or a cap kept a part of a medium from being looked at."""
+    late = any(one.endswith(":no_time") for one in looked.skipped)
+    return late or looked.until_seconds < looked.seconds - _END_SECONDS
 
 
 def shed(index: int) -> MediumResult:
@@ -114,7 +138,7 @@ def outcome_of(results: Sequence[MediumResult]) -> tuple[Outcome, str | None]:
             reason = next(result.reason for result in results if result.outcome is worst)
             partly = PARTLY if Outcome.CLEAR in outcomes else ""
             return worst, f"{partly}{reason or worst.value}"
-    return Outcome.CLEAR, None
+    return Outcome.CLEAR, next((result.reason for result in results if result.reason), None)
 
 
 def wait_before_retry(
