@@ -192,7 +192,7 @@ def make_av1(frames: int = 4) -> bytes:
     file = io.BytesIO()
     picture = io.BytesIO(make_picture("AVIF", frames, duration=1000))
     with av.open(picture, format="mov") as source, av.open(file, "w", format="webm") as target:
-        track = source.streams.video[0]
+        track = max(source.streams.video, key=lambda stream: stream.frames)  # the other is still
         copied = target.add_stream_from_template(track, opaque=True)
         if not isinstance(source, InputContainer):
             raise TypeError("no input")

@@ -32,7 +32,8 @@ TURNS = {
 }
 """Degrees counter-clockwise that a container asks for."""
 
-DEFAULT_RATE = 25.0
+DEFAULT_RATE, MAX_RATE = 25.0, 240.0
+"""Frames a second; more is a clock's rate and nothing known."""
 
 MIN_ASPECT, MAX_ASPECT = 1 / 8, 8.0
 """Pixels narrower or wider than this are nonsense, and taken as square."""
@@ -73,13 +74,16 @@ class Film:
     _scaler: VideoReformatter = field(default_factory=VideoReformatter, init=False)
     _origin: float = field(init=False)
     _frame_seconds: float = field(init=False)
+    _knows_rate: bool = field(init=False)
+    _counted: int = field(default=0, init=False)
     _last_at: float | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.reel = Reel(self.sink, self.limits.max_video_frames)
         self._origin = origin_seconds(self.container)
-        rate = self.stream.average_rate or self.stream.guessed_rate
-        self._frame_seconds = 1 / float(rate) if rate else 1 / DEFAULT_RATE
+        rate = float(self.stream.average_rate or self.stream.guessed_rate or 0)
+        self._knows_rate = 0 < rate <= MAX_RATE
+        self._frame_seconds = 1 / (rate if self._knows_rate else DEFAULT_RATE)
         self.until_seconds = self.look.start_seconds
         context = self.stream.codec_context
         if context.width * context.height > MAX_VIDEO_PIXELS:
@@ -91,6 +95,8 @@ class Film:
     @property
     def frame_count(self) -> int:
         """How many frames the whole video has, by its container or its duration."""
+        if self._counted:
+            return max(self._counted, self.reel.count)
         said = self.stream.frames or int(duration_seconds(self.container) / self._frame_seconds)
         return max(said, self.reel.count)
 
@@ -102,7 +108,8 @@ class Film:
                 return
             self._start_over()
         step = 1 / self.look.frames_per_second
-        if step >= max(SPARSE_STEP_SECONDS, SPARSE_STEP_FRAMES * self._frame_seconds):
+        enough = max(SPARSE_STEP_SECONDS, SPARSE_STEP_FRAMES * self._frame_seconds)
+        if self._knows_rate and step >= enough:
             self.stream.codec_context.skip_frame = "NONREF"
         self._go_to(self.look.start_seconds)
         if not self._sample() and self._may_hide_frames():
@@ -171,6 +178,7 @@ class Film:
     def _sample(self) -> bool:
         """Take the first frame of each step; False where nothing came of the first packets."""
         grid = Grid(self.look.start_seconds, 1 / self.look.frames_per_second)
+        count = 0
         for count, packet in enumerate(read_packets(self.container, self.stream), 1):
             for frame in self._decode(packet if packet.size else None):
                 if not self._take(frame, grid):
@@ -178,6 +186,8 @@ class Film:
             if count >= SPARSE_PACKETS and self._last_at is None and self._is_sparse():
                 return False
             self._fill_gap(packet)
+        if not self.look.start_seconds:
+            self._counted = count - 1  # the last one flushes
         self._end_reached()
         return self.reel.count > 0
 
