@@ -125,5 +125,5 @@ class Reel:
     def _is_old(self, thumbnail: Image.Image, at_seconds: float) -> bool:
         if self._shown is None or at_seconds - self._shown_at >= MAX_GAP_SECONDS:
             return False
-        difference = ImageStat.Stat(ImageChops.difference(thumbnail, self._shown)).mean[0]
-        return difference < NEAR_IDENTICAL
+        difference = ImageStat.Stat(ImageChops.difference(thumbnail, self._shown))
+        return difference.mean[0] < NEAR_IDENTICAL and difference.extrema[0][1] < SPOT
