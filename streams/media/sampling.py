@@ -13,6 +13,11 @@ NEAR_IDENTICAL = 0.5
 """Mean absolute difference, of 255, between two grey thumbnails below which the later one shows
 nothing new. Noise of 5 a pixel is 0.3 to 0.4 there, at 640 x 360: a pixel of it averages 225."""
 
+SPOT = 12.0
+"""Difference of one of a thumbnail's pixels from which a spot changed: a face that turns, a ship on
+a black screen. Such changes tell a copy from another recording of the same scene; at 240p and CRF
+40 the codec alone changes a pixel by 9 on average (clips of the development set)."""
+
 THUMBNAIL_SIDE = 32
 
 MAX_GAP_SECONDS = 10.0
