@@ -5,6 +5,8 @@ or a file's name, it may follow none that stands in a file (no protocol is allow
 demuxer is on the list), and the locked child could open neither.
 """
 
+from __future__ import annotations  # PyAV's Packet is generic for type checkers only
+
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -225,7 +227,7 @@ def _is_second(stream: Stream) -> bool:
 
 def _has_codec(stream: VideoStream | AudioStream, codecs: frozenset[str]) -> bool:
     # A track in an unknown codec has no context, whatever the annotation says
-    context = cast("CodecContext | None", stream.codec_context)
+    context = cast(CodecContext | None, stream.codec_context)
     return context is not None and context.codec.name in codecs
 
 
@@ -242,7 +244,7 @@ def duration_seconds(container: InputContainer) -> float:
     return min(max(claimed, 0.0), MAX_SECONDS)
 
 
-def read_packets(container: InputContainer, stream: Track) -> "Iterator[Packet[Track]]":
+def read_packets(container: InputContainer, stream: Track) -> Iterator[Packet[Track]]:
     """Give a track's packets, over what is broken; the last one, empty, flushes its decoder."""
     broken = 0
     while broken < MAX_BROKEN_READS:

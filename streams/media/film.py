@@ -1,5 +1,7 @@
 """The pictures of a video: all its key frames, or one in each step. Runs in a locked child."""
 
+from __future__ import annotations  # PyAV's Packet is generic for type checkers only
+
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -159,7 +161,7 @@ class Film:
                     self.until_seconds = max(self.until_seconds, min(at, MAX_SECONDS))
         self._end_reached()
 
-    def _find_key_packets(self) -> "Iterator[tuple[float, Packet[VideoStream]]]":
+    def _find_key_packets(self) -> Iterator[tuple[float, Packet[VideoStream]]]:
         self._go_to(self.look.start_seconds)
         for packet in read_packets(self.container, self.stream):
             pts = packet.pts if packet.pts is not None else packet.dts
@@ -210,7 +212,7 @@ class Film:
     def _is_sparse(self) -> bool:
         return self.stream.codec_context.skip_frame == "NONREF"
 
-    def _fill_gap(self, packet: "Packet[VideoStream]") -> None:
+    def _fill_gap(self, packet: Packet[VideoStream]) -> None:
         """Decode everything from here, where what is left is too sparse for the steps."""
         if self._last_at is None or packet.dts is None or not self._is_sparse():
             return
@@ -220,7 +222,7 @@ class Film:
 
     # -- one frame ----------------------------------------------------------------------------
 
-    def _decode(self, packet: "Packet[VideoStream] | None") -> list[VideoFrame]:
+    def _decode(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
         try:
             return self.stream.codec_context.decode(packet)
         except MemoryError:
@@ -277,8 +279,8 @@ def _shown_size(frame: VideoFrame, aspect: float) -> tuple[int, int]:
 
 
 def choose_by_time(
-    found: "list[tuple[float, Packet[VideoStream]]]", most: int
-) -> "list[Packet[VideoStream]]":
+    found: list[tuple[float, Packet[VideoStream]]], most: int
+) -> list[Packet[VideoStream]]:
     """Choose at most so many, evenly in time, in the order of decoding."""
     if len(found) <= most:
         return [packet for _, packet in found]

@@ -1,5 +1,7 @@
 """The sound of a medium, mono, 16 kHz, 16 bits. Only ever runs in a locked child."""
 
+from __future__ import annotations  # PyAV's Packet is generic for type checkers only
+
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -114,11 +116,11 @@ class Soundtrack:
                 return
             yield from self._decode(packet if packet.size else None)
 
-    def _time_of_packet(self, packet: "Packet[AudioStream]") -> float | None:
+    def _time_of_packet(self, packet: Packet[AudioStream]) -> float | None:
         stamp = packet.pts if packet.pts is not None else packet.dts
         return None if stamp is None else float(stamp * packet.time_base) - self._origin
 
-    def _decode(self, packet: "Packet[AudioStream] | None") -> list[AudioFrame]:
+    def _decode(self, packet: Packet[AudioStream] | None) -> list[AudioFrame]:
         try:
             return self.stream.codec_context.decode(packet)
         except MemoryError:
