@@ -5,6 +5,7 @@ its traceback.
 """
 
 import importlib
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from typer.core import TyperCommand, TyperGroup
 
 from gpu_kernels.errors import KernelError
 from streams.errors import StreamError
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # noqa: TID251 - before NumPy is imported
+# Media are worked on side by side: threads of one product that wait for each other's cores spin.
 
 EXIT_FAILED, EXIT_UNUSABLE, EXIT_INTERRUPTED = 1, 2, 130
 

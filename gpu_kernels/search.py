@@ -22,6 +22,10 @@ MIN_PLAIN_FRAMES = 6
 """Frames of a reference that are each too plain to be compared alone, from which their order may be
 told from another's."""
 
+MIN_ALIGNED = 0.2
+"""Cosine of the nearest frames below which two videos are not compared in order of time: no copy of
+the development set has less in its best frame, and most unrelated videos do."""
+
 _ROWS_FOR_EACH = 16
 """Neighbours fetched for each candidate wanted: a reference has about twelve views."""
 
@@ -246,7 +250,8 @@ class FrameGallery:
                 known = nearest.get(found.ordinal)
                 if known is None or _nearest_first(found) < _nearest_first(known[0]):
                     nearest[found.ordinal] = found, place
-        chosen = sorted(nearest, key=lambda one: _nearest_first(nearest[one][0]))[:limit]
+        near = [one for one, (found, _) in nearest.items() if _is_worth_aligning(found)]
+        chosen = sorted(near, key=lambda one: _nearest_first(nearest[one][0]))[:limit]
         with self._lock:
             chosen += [one for one in self._plain_films(below) if one not in nearest]
             aligned = {one: self._align(queries, one) for one in chosen if queries}
@@ -327,6 +332,11 @@ def _good_hashes(query: ImageFingerprint, rows: NDArray[np.intp]) -> NDArray[np.
     """Return a query's hashes that may be compared; it has one for each view."""
     usable = np.isin(np.arange(len(query.pdq)), rows) & (query.pdq_quality >= MIN_PDQ_QUALITY)
     return query.pdq[usable]
+
+
+def _is_worth_aligning(candidate: Candidate) -> bool:
+    distance = 256 if candidate.pdq_distance is None else candidate.pdq_distance
+    return candidate.similarity >= MIN_ALIGNED or distance <= NEAR_PDQ_DISTANCE
 
 
 def _nearest_first(candidate: Candidate) -> tuple[bool, float, int]:

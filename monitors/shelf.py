@@ -1,12 +1,12 @@
 """The features of the references that may be matched, searchable by modality."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_kernels.arrays import take, unpack
+from gpu_kernels.arrays import Arrays, take, unpack
 from gpu_kernels.faces import DIMENSIONS
 from gpu_kernels.fingerprint import ImageFingerprint, from_bytes
 from gpu_kernels.keypoints import SPACE as KEYPOINT_SPACE
@@ -19,7 +19,6 @@ from monitors.deriving import FACE_SPACE, VOICE_SPACE
 from streams.errors import SealError
 from streams.types import CaseId, ReferenceId
 
-FRAMES = "frames"
 FaceRows = NDArray[np.float32]
 """Shape (n, 128), rows of unit length."""
 
@@ -44,44 +43,67 @@ class Shelf:
         self.faces: dict[int, FaceRows] = {}
         self.voices: dict[int, Voices] = {}
 
-    def add(self, ordinal: int, space: str, parts: Sequence[bytes], *, frame_space: str) -> None:
-        """Add a reference's packed fingerprints of one space.
+    def add(self, ordinal: int, packed: Mapping[str, Sequence[bytes]], *, frame_space: str) -> None:
+        """Add a reference, all of it or nothing.
 
         Args:
-            ordinal: the reference's.
-            space: theirs; one that nothing here compares is passed over.
-            parts: at least one.
+            ordinal: the reference's; above all that were added before.
+            packed: its fingerprints by space, at least one in each; what nothing here compares is
+                passed over.
             frame_space: the space in which pictures are compared.
 
         Raises:
             SealError: they are not of this version.
         """
         try:
-            self._add(ordinal, FRAMES if space == frame_space else space, parts)
+            adding = [
+                self._frames(ordinal, parts, space)
+                if space == frame_space
+                else self._others(ordinal, space, parts)
+                for space, parts in packed.items()
+            ]
         except ValueError as error:
             raise SealError("not the features of this version") from error
+        for add in adding:
+            add()
 
-    def _add(self, ordinal: int, space: str, parts: Sequence[bytes]) -> None:
+    def _frames(self, ordinal: int, parts: Sequence[bytes], space: str) -> Callable[[], None]:
+        prints = [from_bytes(part) for part in parts]
+        if any(one.space != space for one in prints):
+            raise ValueError("a frame of another space")
+        return lambda: self._add_frames(ordinal, prints)
+
+    def _others(self, ordinal: int, space: str, parts: Sequence[bytes]) -> Callable[[], None]:
+        arrays = [unpack(part) for part in parts]
         match space:
-            case "frames":
-                for part in parts:
-                    self.frames.add(ordinal, from_bytes(part))
             case self._SOUND:
-                for part in parts:
-                    self.sounds.add(ordinal, SoundFingerprint.from_arrays(unpack(part)))
+                sounds = [SoundFingerprint.from_arrays(one) for one in arrays]
+                return lambda: self._add_sounds(ordinal, sounds)
             case self._POINTS:
-                found = (Keypoints.from_arrays(unpack(part)) for part in parts)
-                self.points[ordinal] = tuple(found)
+                points = tuple(Keypoints.from_arrays(one) for one in arrays)
+                return lambda: self.points.update({ordinal: points})
             case self._FACE:
-                self.faces[ordinal] = np.concatenate([_faces(part) for part in parts])
+                faces = np.concatenate([_faces(one) for one in arrays])
+                return lambda: self.faces.update({ordinal: faces})
             case self._VOICE:
-                self.voices[ordinal] = Voices.from_arrays(unpack(parts[0]))
+                voices = Voices.from_arrays(arrays[0])
+                return lambda: self.voices.update({ordinal: voices})
+            case _:
+                return lambda: None
+
+    def _add_frames(self, ordinal: int, prints: Sequence[ImageFingerprint]) -> None:
+        for one in prints:
+            self.frames.add(ordinal, one)
+
+    def _add_sounds(self, ordinal: int, sounds: Sequence[SoundFingerprint]) -> None:
+        for one in sounds:
+            self.sounds.add(ordinal, one)
 
     _SOUND, _POINTS, _FACE, _VOICE = SOUND_SPACE, KEYPOINT_SPACE, FACE_SPACE, VOICE_SPACE
 
 
-def _faces(part: bytes) -> FaceRows:
-    return take(unpack(part), "embeddings", np.float32, (None, DIMENSIONS))
+def _faces(arrays: Arrays) -> FaceRows:
+    return take(arrays, "embeddings", np.float32, (None, DIMENSIONS))
 
 
 class Applicable(Protocol):
@@ -135,8 +157,3 @@ class NegativeBank:
             return []
         found = self._sounds.search(query, limit)
         return [(self._sound_owners[one.ordinal], one.match.similarity) for one in found]
-
-
-def counts_for(negative: Applicable, case: CaseId, reference: ReferenceId) -> bool:
-    """Say whether a negative concerns a reference of a case."""
-    return negative.case in {None, case} and negative.reference in {None, reference}

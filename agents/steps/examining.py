@@ -2,14 +2,20 @@
 
 from collections.abc import Iterator, Sequence
 
-from agents.steps.matching import FilmFound, Findings, StillFound, confidence
+from agents.steps.matching import (
+    Applicable,
+    FilmFound,
+    Findings,
+    Owner,
+    Searchable,
+    StillFound,
+    confidence,
+)
 from alerts.policy import MIN_SHARE, PATTERN, Calibration, Points, log_odds_of
 from gpu_kernels.fingerprint import ImageFingerprint
 from gpu_kernels.keypoints import Agreement, Keypoints
 from gpu_kernels.sound import SoundFingerprint
-from monitors.gallery import Gallery
-from monitors.shelf import counts_for
-from streams.types import DecodedMedia, Frame, Look
+from streams.types import Decision, DecodedMedia, Frame, Look, Match, Modality
 
 KEYPOINT_CANDIDATES = 4
 """References whose local features are compared."""
@@ -21,6 +27,11 @@ SHORT_SECONDS = 40.0
 
 MOST_READ = 12
 """Frames that faces and writing are looked for in, evenly spread."""
+
+MOST_BLURRED = 4
+"""Matched frames whose nudity is estimated, 18 ms each (docs/models.md)."""
+SEEN = frozenset({Modality.FRAME, Modality.FACE, Modality.TEXT})
+"""Modalities that point at a frame: a hash stands beside its frame, sound shows nothing."""
 
 WORTH_VERIFYING = 0.2
 """Cosine below which local features are not compared: five in six unrelated pictures stay below
@@ -34,7 +45,7 @@ _NEAR_SECONDS = 1.2
 """Between a reference's frame and the local features that stand for it."""
 
 
-def is_decided(findings: Findings, gallery: Gallery, calibration: Calibration) -> bool:
+def is_decided(findings: Findings, gallery: Searchable, calibration: Calibration) -> bool:
     """Say whether something is so sure that looking on would change nothing."""
     enough = log_odds_of(calibration.alert) + SURE
     for ordinal in findings.ordinals:
@@ -65,8 +76,44 @@ def frames_to_read(frames: Sequence[Frame]) -> Sequence[Frame]:
     return [frames[round(i * (count - 1) / (MOST_READ - 1))] for i in range(MOST_READ)]
 
 
+def frames_to_blur(matches: Sequence[Match], frames: Sequence[Frame]) -> list[Frame]:
+    """Choose frames of what somebody shall see: at most `MOST_BLURRED`, in order of time.
+
+    Args:
+        matches: of one medium; those that nobody shall see do not count.
+        frames: of the medium.
+    """
+    spans = [
+        one.query_span_seconds or (0.0, 0.0)
+        for match in matches
+        if match.decision is not Decision.NONE
+        for one in match.evidence
+        if one.modality in SEEN
+    ]
+    if not spans or not frames:
+        return []
+    places = {frame_at(frames, at) for span in spans for at in (*span, sum(span) / 2)}
+    matched = sorted({*places, *_within(frames, spans)})
+    step = max(1.0, (len(matched) - 1) / (MOST_BLURRED - 1))
+    count = min(len(matched), MOST_BLURRED)
+    return [frames[matched[round(i * step)]] for i in range(count)]
+
+
+def frame_at(frames: Sequence[Frame], at_seconds: float) -> int:
+    """Give the place of the frame nearest to a second; at least one frame."""
+    return min(range(len(frames)), key=lambda i: abs(frames[i].at_seconds - at_seconds))
+
+
+def _within(frames: Sequence[Frame], spans: Sequence[tuple[float, float]]) -> list[int]:
+    return [
+        place
+        for place, frame in enumerate(frames)
+        if any(start <= frame.at_seconds <= end for start, end in spans)
+    ]
+
+
 def pairs_to_verify(
-    findings: Findings, gallery: Gallery, prints: Sequence[ImageFingerprint], limit: int
+    findings: Findings, gallery: Searchable, prints: Sequence[ImageFingerprint], limit: int
 ) -> Iterator[tuple[int, list[tuple[float, Keypoints]]]]:
     """Name, for the likeliest references, seconds of the medium and features to compare there."""
     near = [one for one in {**findings.films, **findings.stills} if _is_near(findings, one)]
@@ -128,7 +175,7 @@ def to_points(found: Sequence[Agreement]) -> Points:
 
 def rejected(
     findings: Findings,
-    gallery: Gallery,
+    gallery: Searchable,
     prints: Sequence[ImageFingerprint],
     sound: SoundFingerprint | None,
 ) -> frozenset[int]:
@@ -141,14 +188,13 @@ def rejected(
         similarity = _similarity(findings, ordinal)
         match = findings.sounds.get(ordinal)
         alike = match.similarity if match is not None else -1.0
-        worse = any(
-            value >= similarity > -1 and counts_for(one, owner.case, owner.reference)
-            for one, value in frames
-        )
-        worse_heard = any(
-            value >= alike > -1 and counts_for(one, owner.case, owner.reference)
-            for one, value in heard
-        )
+        worse = any(value >= similarity > -1 and _counts_for(one, owner) for one, value in frames)
+        worse_heard = any(value >= alike > -1 and _counts_for(one, owner) for one, value in heard)
         if (worse or similarity <= -1) and (worse_heard or alike <= -1):
             found.add(ordinal)
     return frozenset(found)
+
+
+def _counts_for(negative: Applicable, owner: Owner) -> bool:
+    """Say whether a negative concerns a reference."""
+    return negative.case in {None, owner.case} and negative.reference in {None, owner.reference}

@@ -1,8 +1,9 @@
 """What speaks for each reference in, matches out: best first, one for each reference group."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from agents.steps.reading import ReadHit
 from alerts.calibration import shipped_calibration
@@ -21,11 +22,13 @@ from gpu_kernels.alignment import Alignment
 from gpu_kernels.facetracks import REVIEW_SIMILARITY as FACE_REVIEW
 from gpu_kernels.fingerprint import ImageFingerprint
 from gpu_kernels.hamming import HASH_BYTES
-from gpu_kernels.search import NEAR_PDQ_DISTANCE, Candidate, FilmCandidate
+from gpu_kernels.keypoints import Keypoints
+from gpu_kernels.search import NEAR_PDQ_DISTANCE, Candidate, FilmCandidate, FrameGallery
+from gpu_kernels.sound import SoundFingerprint
 from gpu_kernels.sound_line import SoundMatch
+from gpu_kernels.sound_search import SoundGallery
 from gpu_kernels.voice import REVIEW_SIMILARITY as VOICE_REVIEW
 from monitors.cases import mentions_content
-from monitors.gallery import Gallery, Owner
 from streams.types import (
     CaseId,
     ContentId,
@@ -44,6 +47,65 @@ WORDS_REVIEW = 0.95
 exact spelling, or a near one of a long keyword."""
 
 Span = tuple[float, float]
+
+
+class Owner(Protocol):
+    """Whose reference an ordinal of the gallery is."""
+
+    @property
+    def case(self) -> CaseId: ...
+
+    @property
+    def reference(self) -> ReferenceId: ...
+
+    @property
+    def content(self) -> ContentId: ...
+
+
+class Shelved(Protocol):
+    """The references' features by ordinal."""
+
+    @property
+    def frames(self) -> FrameGallery: ...
+
+    @property
+    def sounds(self) -> SoundGallery: ...
+
+    @property
+    def points(self) -> Mapping[int, Sequence[Keypoints]]: ...
+
+
+class Applicable(Protocol):
+    """Whom a negative counts for; None: for all."""
+
+    @property
+    def case(self) -> CaseId | None: ...
+
+    @property
+    def reference(self) -> ReferenceId | None: ...
+
+
+class Rejecting(Protocol):
+    """The negative bank: what a medium's frames and sound are most like of it."""
+
+    def frame_similarities(
+        self, queries: Sequence[ImageFingerprint]
+    ) -> Sequence[tuple[Applicable, float]]: ...
+
+    def sound_similarities(self, query: SoundFingerprint) -> Sequence[tuple[Applicable, float]]: ...
+
+
+class Searchable(Protocol):
+    """A snapshot of the gallery: features by ordinal, and whose each ordinal is."""
+
+    @property
+    def owners(self) -> Sequence[Owner]: ...
+
+    @property
+    def shelf(self) -> Shelved: ...
+
+    @property
+    def negatives(self) -> Rejecting: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +189,9 @@ class Findings:
         return sorted({*self.stills, *self.films, *self.sounds})
 
 
-def find_pictures(findings: Findings, prints: Sequence[ImageFingerprint], gallery: Gallery) -> None:
+def find_pictures(
+    findings: Findings, prints: Sequence[ImageFingerprint], gallery: Searchable
+) -> None:
     """Compare all frames of a medium with the gallery; what was found earlier is replaced.
 
     A reference that hardly changes is a picture; one that does is compared in order of time, for
@@ -190,7 +254,7 @@ def confidence(findings: Findings, ordinal: int, calibration: Calibration) -> fl
 
 
 def judge(
-    findings: Findings, gallery: Gallery, calibration: Calibration | None = None
+    findings: Findings, gallery: Searchable, calibration: Calibration | None = None
 ) -> list[Match]:
     """Make matches of what was found.
 
@@ -228,7 +292,7 @@ class _Support:
 
 
 def _supports(
-    findings: Findings, gallery: Gallery, calibration: Calibration
+    findings: Findings, gallery: Searchable, calibration: Calibration
 ) -> dict[CaseId, list[_Support]]:
     """Sort faces, voices and words by case, the strongest of each modality alone."""
     best: dict[tuple[CaseId, Modality], _Support] = {}
@@ -246,7 +310,7 @@ def _supports(
 
 
 def _subject_supports(
-    findings: Findings, gallery: Gallery, calibration: Calibration
+    findings: Findings, gallery: Searchable, calibration: Calibration
 ) -> Iterable[tuple[CaseId, _Support]]:
     review_from = {Modality.FACE: FACE_REVIEW, Modality.VOICE: VOICE_REVIEW}
     for one in findings.subjects:
