@@ -80,7 +80,10 @@ class Settings(BaseSettings):
         default=15, gt=0, le=120, description="For one medium, redirects included."
     )
     fetch_max_bytes: int = Field(
-        default=20 * 2**20, ge=1024, description="A larger medium is refused."
+        default=64 * 2**20,
+        ge=1024,
+        le=64 * 2**20,
+        description="A larger medium is refused; the decoder takes no more. 24 are in hand at once.",
     )
     fetch_attempts: int = Field(
         default=3, ge=1, le=10, description="Tries of a medium whose host does not deliver."

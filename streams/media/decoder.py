@@ -28,7 +28,7 @@ from streams.media.sandbox import SandboxKind, sandbox_status
 from streams.types import DecodedMedia, Look
 
 MAX_BODY_BYTES = 64 * 2**20
-"""Of one medium; three times what the fetcher takes, for an enrolled file."""
+"""Of one medium: four minutes of video at 2 Mbit/s."""
 
 ATTEMPTS = 2
 """A medium whose child or zygote was killed is tried once more: somebody else may have done it."""
