@@ -1,5 +1,6 @@
 """What may be matched right now: the references and keywords of all lawful cases, seconds fresh."""
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -161,8 +162,10 @@ class GalleryKeeper:
         self._is_whole = False  # until every frame has its owner: the next try starts anew
         new = [owner for reference, owner in wanted.items() if reference not in readable]
         for owner, prints in self._open(connection, new):
-            for space, parts in prints.items():
-                shelf.add(len(owners), space, parts, frame_space=self._space)
+            try:
+                shelf.add(len(owners), prints, frame_space=self._space)
+            except SealError:
+                continue
             owners.append(owner)
             readable[owner.reference] = owner
         words, unreadable = self._keywords(connection, now)
@@ -204,11 +207,16 @@ class GalleryKeeper:
         return (self._space, KEYPOINT_SPACE, SOUND_SPACE, FACE_SPACE, VOICE_SPACE)
 
     def _negatives(self, connection: Connection) -> NegativeBank:
+        """Read the negatives; one of another version keeps nothing else from being read."""
         bank = NegativeBank()
         for one in load_negatives(connection, self._space):
-            bank.add_frames(one, [ImageFingerprint.from_arrays(part) for part in one.fingerprints])
+            with contextlib.suppress(ValueError):
+                frames = [ImageFingerprint.from_arrays(part) for part in one.fingerprints]
+                bank.add_frames(one, [part for part in frames if part.space == self._space])
         for one in load_negatives(connection, SOUND_SPACE):
-            bank.add_sounds(one, [SoundFingerprint.from_arrays(part) for part in one.fingerprints])
+            with contextlib.suppress(ValueError):
+                sounds = [SoundFingerprint.from_arrays(part) for part in one.fingerprints]
+                bank.add_sounds(one, sounds)
         return bank
 
     def _keywords(

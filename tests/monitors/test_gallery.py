@@ -1,5 +1,6 @@
 """What may be matched, seconds fresh: and nothing else, whatever happens."""
 
+import io
 import threading
 import time
 from collections.abc import Callable
@@ -7,23 +8,39 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from gpu_kernels.fingerprint import ImageFingerprint
+from gpu_kernels.keypoints import SPACE as KEYPOINT_SPACE
+from gpu_kernels.sound import SOUND_SPACE, fingerprint_sound
 from monitors.backup import back_up
-from monitors.cases import AgeClass, LegalBasis, raise_gallery_version
+from monitors.cases import AgeClass, Consent, LegalBasis, raise_gallery_version
 from monitors.database import Database
 from monitors.gallery import Gallery, GalleryKeeper, check_spaces
 from monitors.keystore import KeyStore
 from monitors.migrate import open_database
-from monitors.references import Enroller, seal_frames
+from monitors.negatives import Features, add_negative, remove_negative
+from monitors.references import Enroller, seal_features
 from monitors.register import CaseRegister
 from monitors.tables import cases, contents, features, gallery_version, keywords, references
 from streams.errors import ConfigurationError, DatabaseUnavailableError, GalleryStaleError
 from streams.settings import Settings
 from streams.types import CaseId, ReferenceId
-from tests.fakes import FakeClock, FakeRecogniser, an_adults_case, fingerprint_of, picture_bytes
+from tests.fakes import (
+    FakeClock,
+    FakeFilm,
+    FakeRecogniser,
+    a_melody,
+    an_adults_case,
+    as_sound,
+    faces_of,
+    fingerprint_of,
+    picture_bytes,
+    voices_of,
+)
 
 SPACE = FakeRecogniser().space
 Enrol = Callable[[str, int], None]
@@ -51,7 +68,7 @@ def _enrol(register: CaseRegister, alias: str, number: int) -> None:
 
 def _finds(gallery: Gallery, number: int) -> bool:
     """Say whether the gallery knows this very picture, and knows whose it is."""
-    found = gallery.frames.search(fingerprint_of(number), 5, below=len(gallery.owners))
+    found = gallery.shelf.frames.search(fingerprint_of(number), 5, below=len(gallery.owners))
     return any(one.similarity > 0.99 for one in found)
 
 
@@ -276,7 +293,7 @@ def test_a_refresh_that_was_cut_off_leaves_no_frame_without_its_owner(
     gallery = keeper.refresh()
     assert len(gallery.owners) == 3
     assert all(_finds(gallery, number) for number in (1, 2, 3))
-    nearest = gallery.frames.search(fingerprint_of(3), 1)[0]
+    nearest = gallery.shelf.frames.search(fingerprint_of(3), 1)[0]
     assert gallery.owners[nearest.ordinal].case == register.find("C").id
 
 
@@ -296,7 +313,7 @@ def test_a_restored_backup_of_a_withdrawn_case_matches_nothing(tmp_path: Path) -
 
     restored = open_database(settings)
     with restored.read() as connection:
-        assert len(connection.execute(sa.select(features)).all()) == 1
+        assert len(connection.execute(sa.select(features)).all()) == 2
         assert len(connection.execute(sa.select(keywords)).all()) == 1
     gallery = GalleryKeeper(restored, keystore, clock, SPACE).refresh()
     assert (gallery.owners, gallery.keywords) == ((), ())
@@ -336,8 +353,8 @@ def _reference(case: CaseId, one: str, now: object) -> dict[str, object]:
 
 
 def _sealed(register: CaseRegister, case: CaseId, one: str) -> bytes:
-    frames = [fingerprint_of(int(one, 16))]
-    return seal_frames(register.keystore, case, ReferenceId(one), SPACE, frames)
+    frames = [fingerprint_of(int(one, 16)).to_arrays()]
+    return seal_features(register.keystore, case, ReferenceId(one), SPACE, frames)
 
 
 def test_a_poll_of_a_thousand_references_is_one_query_when_nothing_changed(
@@ -356,7 +373,7 @@ def test_an_addition_opens_only_what_is_new(
     keeper: GalleryKeeper, register: CaseRegister, enrol: Enrol, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _fill(register, 50)
-    frames = keeper.refresh().frames
+    shelf = keeper.refresh().shelf
     opened: list[object] = []
     real = KeyStore.open_sealed
 
@@ -366,8 +383,8 @@ def test_an_addition_opens_only_what_is_new(
 
     monkeypatch.setattr(KeyStore, "open_sealed", note)
     enrol("B", 5000)
-    assert keeper.refresh().frames is frames
-    assert len(opened) == 1
+    assert keeper.refresh().shelf is shelf
+    assert len(opened) == 2  # its frames and its local features
 
 
 def test_a_worker_refuses_to_start_while_a_lawful_reference_lacks_its_space(
@@ -405,3 +422,204 @@ def test_others_may_ask_while_it_refreshes(
     stop.set()
     asking.join(10)
     assert wrong == []
+
+
+def _seal_whatever(database: Database, register: CaseRegister, alias: str, plain: bytes) -> None:
+    """Put something else in the place of the local features of a case's one reference."""
+    case = register.find(alias).id
+    with database.write() as connection:
+        of_case = sa.select(references.c.id).where(references.c.case_id == case)
+        reference = connection.execute(of_case).scalar_one()
+        context = f"features/{reference}/{KEYPOINT_SPACE}"
+        sealed = register.keystore.seal(case, plain, context=context)
+        connection.execute(
+            sa.update(features)
+            .where(features.c.reference_id == reference, features.c.space == KEYPOINT_SPACE)
+            .values(sealed=sealed)
+        )
+
+
+@pytest.mark.parametrize("plain", [b"\x05\0\0\0hello", b"\xff\xff\xff\xff", b"x"])
+def test_a_row_of_a_later_version_takes_its_reference_out_and_no_other(
+    keeper: GalleryKeeper, register: CaseRegister, enrol: Enrol, database: Database, plain: bytes
+) -> None:
+    for alias, number in (("A", 1), ("B", 2), ("C", 3)):
+        enrol(alias, number)
+    _seal_whatever(database, register, "B", plain)
+    gallery = keeper.refresh()
+    assert [_finds(gallery, number) for number in (1, 2, 3)] == [True, False, True]
+    assert (gallery.references, gallery.unreadable_references) == (2, 1)
+    [nearest] = gallery.shelf.frames.search(fingerprint_of(3), 1)
+    assert gallery.owners[nearest.ordinal].case == register.find("C").id
+
+
+def _archived(fingerprint: ImageFingerprint) -> bytes:
+    """Store a fingerprint as the first version did: an .npz archive."""
+    buffer = io.BytesIO()
+    np.savez(
+        buffer,
+        size=np.array([fingerprint.width, fingerprint.height], np.int32),
+        space=np.frombuffer(fingerprint.space.encode(), np.uint8),
+        boxes=fingerprint.boxes,
+        embeddings=fingerprint.embeddings,
+        pdq=fingerprint.pdq,
+        pdq_quality=fingerprint.pdq_quality,
+        detail=np.float64(fingerprint.detail),
+    )
+    return buffer.getvalue()
+
+
+def test_what_the_first_version_enrolled_is_still_found(
+    keeper: GalleryKeeper, register: CaseRegister, enrol: Enrol, database: Database
+) -> None:
+    enrol("A", 1)
+    case = register.find("A").id
+    with database.write() as connection:
+        reference = connection.execute(sa.select(references.c.id)).scalar_one()
+        parts = [_archived(fingerprint_of(number)) for number in (7, 8)]
+        plain = b"".join(len(part).to_bytes(4, "little") + part for part in parts)
+        sealed = register.keystore.seal(case, plain, context=f"features/{reference}/{SPACE}")
+        connection.execute(sa.delete(features).where(features.c.space == KEYPOINT_SPACE))
+        connection.execute(sa.update(features).values(sealed=sealed))
+    gallery = keeper.refresh()
+    assert [_finds(gallery, number) for number in (7, 8, 1)] == [True, True, False]
+    assert gallery.unreadable_references == 0
+
+
+MELODIES = {number: as_sound(a_melody(number)) for number in (1, 2)}
+
+
+def _everything(register: CaseRegister) -> dict[str, ReferenceId]:
+    """Enrol one of each kind in a case that consents to all."""
+    import asyncio
+
+    consents = frozenset({Consent.FACE, Consent.VOICE})
+    case = register.open(replace(an_adults_case("E"), consents=consents)).id
+    films = {
+        b"film": FakeFilm(seconds=12, first=100, sound=MELODIES[1]),
+        b"sound": FakeFilm(seconds=12, sound=MELODIES[2]),
+    }
+    eyes = FakeRecogniser(films=films, heard=voices_of(1), faces_in={5: faces_of(1)})
+    enroller = Enroller(register, eyes)
+
+    async def enrol_all() -> dict[str, ReferenceId]:
+        return {
+            "film": (await enroller.enrol_bytes(case, b"film"))[0],
+            "sound": (await enroller.enrol_bytes(case, b"sound"))[0],
+            "face": (await enroller.enrol_bytes(case, picture_bytes(5), subject=Consent.FACE))[0],
+            "voice": (await enroller.enrol_bytes(case, b"sound", subject=Consent.VOICE))[0],
+        }
+
+    return asyncio.run(enrol_all())
+
+
+def _heard(gallery: Gallery, number: int) -> list[int]:
+    samples = np.frombuffer(MELODIES[number].pcm, "<i2") / np.float32(32768)
+    query = fingerprint_sound(np.asarray(samples, np.float32))
+    found = gallery.shelf.sounds.search(query, 5, below=len(gallery.owners))
+    return [one.ordinal for one in found if one.match.similarity > 0.6]
+
+
+def test_a_reference_of_any_kind_has_one_ordinal_and_its_features_there(
+    keeper: GalleryKeeper, register: CaseRegister
+) -> None:
+    enrolled = _everything(register)
+    gallery = keeper.refresh()
+    at = {owner.reference: ordinal for ordinal, owner in enumerate(gallery.owners)}
+    film, sound, face, voice = (at[one] for one in enrolled.values())
+    assert sorted((film, sound, face, voice)) == [0, 1, 2, 3]
+    assert _finds(gallery, 105)
+    assert (_heard(gallery, 1), _heard(gallery, 2)) == ([film], [sound])
+    assert len(gallery.shelf.points[film]) == 6
+    assert (set(gallery.shelf.faces), set(gallery.shelf.voices)) == ({face}, {voice})
+    assert set(gallery.shelf.points) == {film}
+
+
+def test_a_consent_that_is_revoked_takes_the_subject_out_and_leaves_the_footage(
+    keeper: GalleryKeeper, register: CaseRegister
+) -> None:
+    _everything(register)
+    keeper.refresh()
+    register.set_consents("E", frozenset({Consent.VOICE}))
+    gallery = keeper.refresh()
+    assert (gallery.references, gallery.shelf.faces) == (3, {})
+    assert len(gallery.shelf.voices) == 1
+    register.set_consents("E", frozenset())
+    gallery = keeper.refresh()
+    assert (gallery.references, gallery.shelf.voices) == (2, {})
+    assert _finds(gallery, 105)
+
+
+def test_a_withdrawal_takes_everything_out(keeper: GalleryKeeper, register: CaseRegister) -> None:
+    _everything(register)
+    before = keeper.refresh()
+    register.withdraw("E")
+    gallery = keeper.refresh()
+    assert gallery.owners == ()
+    assert gallery.shelf is not before.shelf
+    assert (len(gallery.shelf.frames), len(gallery.shelf.sounds)) == (0, 0)
+    assert (gallery.shelf.points, gallery.shelf.faces, gallery.shelf.voices) == ({}, {}, {})
+
+
+def test_a_snapshot_that_others_grew_is_searched_below_its_own_end(
+    keeper: GalleryKeeper, register: CaseRegister, enrol: Enrol
+) -> None:
+    enrol("A", 1)
+    first = keeper.refresh()
+    _everything(register)
+    second = keeper.refresh()
+    assert second.shelf is first.shelf
+    assert not _finds(first, 105)
+    assert _heard(first, 1) == []
+    assert _finds(second, 105)
+    assert min(second.shelf.faces) >= len(first.owners)
+
+
+def test_only_what_is_compared_by_its_picture_keeps_a_worker_from_starting(
+    register: CaseRegister, database: Database, clock: FakeClock
+) -> None:
+    _everything(register)
+    with database.read() as connection:
+        check_spaces(connection, SPACE, clock.now())
+        with pytest.raises(ConfigurationError, match="1 references"):
+            check_spaces(connection, "other/1", clock.now())
+
+
+def test_a_gallery_of_another_space_has_what_is_heard_and_who_consented(
+    database: Database, keystore: KeyStore, clock: FakeClock, register: CaseRegister
+) -> None:
+    enrolled = _everything(register)
+    gallery = GalleryKeeper(database, keystore, clock, "other/1").refresh()
+    assert {owner.reference for owner in gallery.owners} == set(enrolled.values()) - {
+        enrolled["film"]
+    }
+    assert gallery.unreadable_references == 0
+
+
+def test_a_negative_comes_and_goes_with_the_gallery(
+    keeper: GalleryKeeper, register: CaseRegister, enrol: Enrol
+) -> None:
+    enrol("A", 1)
+    found: Features = {
+        SPACE: [fingerprint_of(2).to_arrays()],
+        SOUND_SPACE: [fingerprint_sound(a_melody(1)).to_arrays()],
+    }
+    negative = add_negative(register, "A", found)
+    gallery = keeper.refresh()
+    [(owner, similarity)] = gallery.negatives.frame_similarities([fingerprint_of(2)])
+    assert (owner.case, round(similarity, 3)) == (register.find("A").id, 1)
+    assert gallery.negatives.sound_similarities(fingerprint_sound(a_melody(1)))
+    remove_negative(register, "A", negative)
+    assert keeper.refresh().negatives.frame_similarities([fingerprint_of(2)]) == []
+
+
+def test_a_negative_of_a_later_version_keeps_no_gallery_from_being_read(
+    keeper: GalleryKeeper, register: CaseRegister, enrol: Enrol
+) -> None:
+    enrol("A", 1)
+    add_negative(register, "A", {SPACE: [{"other": np.zeros(3, np.float32)}]})
+    add_negative(register, "A", {SOUND_SPACE: [{"other": np.zeros(3, np.float32)}]})
+    add_negative(register, "A", {SPACE: [fingerprint_of(2).to_arrays()]})
+    gallery = keeper.refresh()
+    assert _finds(gallery, 1)
+    assert len(gallery.negatives.frame_similarities([fingerprint_of(2)])) == 1
