@@ -31,12 +31,15 @@ def pack(arrays: Arrays) -> bytes:
     """Write arrays of numbers.
 
     Raises:
-        ValueError: a type, a name or a number of dimensions that `unpack` would refuse.
+        ValueError: a type, a name or a number, of arrays or dimensions, that `unpack` would refuse.
     """
+    if len(arrays) > _MOST:
+        raise ValueError("too many arrays")
     parts = [_COUNT.pack(len(arrays))]
     for name, array in arrays.items():
-        letters, values = name.encode(), np.ascontiguousarray(array)
-        if values.dtype not in _TYPES or values.ndim > _MOST_DIMENSIONS:
+        letters, values = name.encode("ascii"), np.ascontiguousarray(array)
+        fits = len(letters) <= _LONGEST_NAME and values.ndim <= _MOST_DIMENSIONS
+        if not fits or values.dtype not in _TYPES:
             raise ValueError(f"{name}: {values.dtype} {values.shape}")
         parts.append(_ENTRY.pack(len(letters), _TYPES.index(values.dtype), array.ndim))
         parts.append(letters)
