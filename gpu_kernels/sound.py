@@ -109,7 +109,7 @@ class SoundFingerprint:
 def fingerprint_sound(samples: NDArray[np.float32], rate_hz: int = RATE_HZ) -> SoundFingerprint:
     """Fingerprint a sound; of any length, and whatever is in it.
 
-    Needs about 20 MB and 1 kB for each second beside the samples.
+    Needs up to 65 MB beside 20 minutes of samples; see docs/sound.md.
 
     Args:
         samples: float32 (n,), full scale -1..1; what is not finite counts as silence.

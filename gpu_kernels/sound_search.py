@@ -10,7 +10,7 @@ from gpu_kernels.sound_align import PreparedSound, match_prepared, prepare
 from gpu_kernels.sound_line import Frames, SoundMatch
 
 _BATCH_SEGMENTS = 32
-"""Transforms that are compared at once: about 40 MB while it lasts."""
+"""Transforms that are compared at once: about 22 MB while it lasts."""
 _KEPT_SEGMENTS = 2_048
 """Transforms that are kept, 130 kB each, of those used last; others are made again when needed."""
 
