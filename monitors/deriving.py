@@ -80,10 +80,11 @@ async def derive(
     features: dict[str, list[Arrays]] = defaultdict(list)
     kept: list[ImageFingerprint] = []
     pcm: list[bytes] = []
-    media, at, last_point = None, 0.0, -KEYPOINT_SECONDS
+    kind, at, last_point = None, 0.0, -KEYPOINT_SECONDS
     while True:
         look = Look(start_seconds=at, frames_per_second=FRAMES_PER_SECOND, sound=True)
         media = await recogniser.decode(body, look)
+        kind = kind or media.kind  # a film's last moments may be sound alone
         kept += await recogniser.fingerprint_frames(media.frames, task=task or _task(media, kept))
         for frame in media.frames:
             if frame.at_seconds - last_point >= KEYPOINT_SECONDS:
@@ -104,7 +105,7 @@ async def derive(
             features[SOUND_SPACE].append(heard.to_arrays())
     if recogniser.space not in features and SOUND_SPACE not in features:
         raise LowDetailError("nothing tells it from other media")
-    return Derived(kind=media.kind, seconds=until, features=features)
+    return Derived(kind=kind, seconds=until, features=features)
 
 
 def _task(media: DecodedMedia, before: Sequence[ImageFingerprint]) -> Task:
