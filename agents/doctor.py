@@ -18,7 +18,9 @@ from rich.table import Table
 
 from gpu_kernels.errors import ModelError
 from gpu_kernels.models import DEFAULT_MODEL, MODELS, locate
+from gpu_kernels.registry import NEEDED, WEIGHTS
 from gpu_kernels.tesseract import CURE, find_languages
+from gpu_kernels.weights import missing_files
 from monitors.database import Database
 from monitors.migrate import is_current
 from streams.errors import ConfigurationError, DatabaseUnavailableError
@@ -60,6 +62,7 @@ def examine(settings: Settings) -> list[Check]:
         check_python,
         check_sandbox,
         check_model,
+        check_networks,
         check_lettering,
         check_database,
         check_keys,
@@ -99,6 +102,21 @@ def check_model(settings: Settings) -> Check:
     return Check(
         name="model", status=Status.OK, detail=f"{model.name} {model.version}, {settings.engine}"
     )
+
+
+def check_networks(settings: Settings) -> Check:
+    """Whatever lacks its network is skipped; all else works."""
+    others = [WEIGHTS[name] for name in NEEDED if name != DEFAULT_MODEL]
+    lacking = [one for one in others if missing_files(one, settings.models)]
+    if lacking:
+        purposes = "; ".join(one.purpose for one in lacking)
+        return Check(
+            name="networks",
+            status=Status.WARNING,
+            detail=f"missing or altered, so skipped: {purposes}",
+            cure="haechi models pull",
+        )
+    return Check(name="networks", status=Status.OK, detail=", ".join(one.name for one in others))
 
 
 def check_lettering(_: Settings) -> Check:

@@ -15,6 +15,8 @@ from time import perf_counter
 from agents.steps.examining import (
     KEYPOINT_CANDIDATES,
     dense_look,
+    frame_at,
+    frames_to_blur,
     frames_to_read,
     frames_to_search,
     is_decided,
@@ -40,6 +42,7 @@ from gpu_kernels.sound import SoundFingerprint
 from gpu_kernels.voice import match_voices
 from monitors.gallery import Gallery
 from monitors.recognition import Recogniser
+from streams.errors import DecoderCrashedError, EngineError, ModelError
 from streams.types import DecodedMedia, Frame, Look, Looked, Match, MediaKind, Modality, Sound
 
 Left = Callable[[], float]
@@ -50,6 +53,14 @@ Told = Callable[[str, float], None]
 WORTH_SECONDS = {"dense": 1.0, "keypoints": 0.5, "thorough_sound": 2.0, "faces": 1.0,
                  "voices": 1.0, "lettering": 2.0, "speech": 4.0}  # fmt: skip
 """What must be left for a step to begin: about what it takes at least."""
+
+OPTIONAL = frozenset({"faces", "voices", "lettering", "speech"})
+"""Steps that need a network or a language of their own. Where it is missing the medium stands as
+the other steps found it; the picture's embedder and the decoder are never optional."""
+NO_MODEL = "no_model"
+"""Why a step was skipped whose network or language is not on this machine."""
+CRASHED = "crashed"
+"""Why a step is not done over which the medium killed what looked at it."""
 
 SPEECH_SECONDS = 60.0
 """Of sound that is written down: the first minute."""
@@ -70,6 +81,12 @@ class Examined:
     matches: list[Match]
     looked: Looked
     findings: Findings
+
+    @property
+    def lacking(self) -> list[str]:
+        """The steps that lacked a network or a language."""
+        skipped = [one.partition(":") for one in self.looked.skipped]
+        return [step for step, _, why in skipped if why == NO_MODEL]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +148,7 @@ class Examiner:
             MediaError: it cannot be looked at.
             SandboxError: nothing is decoded on this machine.
             EngineError: no engine child can be had.
-            ModelError: a model's file went missing meanwhile.
+            ModelError: the picture's embedder went missing meanwhile.
         """
         examination = _Examination(
             self._recogniser, known, left, self._told, thorough=self._thorough
@@ -175,12 +192,14 @@ class _Examination:
         for name, applies, take in steps:
             await self._take(seen, name, take, applies=applies)
         matches = await asyncio.to_thread(judge, self._findings, self._gallery, self._calibration)
+        nudity = await self._estimate_nudity(seen, matches)
         looked = Looked(
             kind=media.kind,
             seconds=media.duration_seconds,
             until_seconds=seen.until_seconds,
             frames=len(seen.frames),
             skipped=tuple(seen.skipped),
+            nudity=nudity,
         )
         return Examined(matches=matches, looked=looked, findings=self._findings)
 
@@ -195,7 +214,17 @@ class _Examination:
         elif self._left() < WORTH_SECONDS[name]:
             seen.skipped.append(f"{name}:no_time")
         else:
+            await self._taken(seen, name, take)
+
+    async def _taken(self, seen: _Seen, name: str, take: Callable[[], Awaitable[None]]) -> None:
+        """Take a step; what an optional one lacks or breaks takes nothing from the others."""
+        try:
             await self._timed(name, take)
+        except (ModelError, DecoderCrashedError) as error:
+            if name not in OPTIONAL:
+                raise
+            why = NO_MODEL if isinstance(error, ModelError) else CRASHED
+            seen.skipped.append(f"{name}:{why}")
 
     async def _timed(self, name: str, take: Callable[[], Awaitable[None]]) -> None:
         started = perf_counter()
@@ -268,7 +297,7 @@ class _Examination:
         ):
             found = []
             for at_seconds, theirs in pairs:
-                frame = _frame_at(seen.frames, at_seconds)
+                frame = frame_at(seen.frames, at_seconds)
                 if frame not in ours:
                     ours[frame] = await self._recogniser.keypoints(seen.frames[frame])
                 found.append(await asyncio.to_thread(agree, ours[frame], theirs))
@@ -342,13 +371,27 @@ class _Examination:
         hits = await asyncio.to_thread(search_transcript, transcript, self._index)
         self._findings.words = best_hits([*self._findings.words, *hits])
 
+    async def _estimate_nudity(self, seen: _Seen, matches: Sequence[Match]) -> float | None:
+        """Estimate the frames that matched. Whatever goes wrong here, the sighting stands."""
+        frames = frames_to_blur(matches, seen.frames)
+        if not frames:
+            return None
+        estimates: list[float] = []
+
+        async def estimate() -> None:
+            for frame in frames:
+                estimates.append(await self._recogniser.nudity(frame))  # noqa: PERF401 - keeps some
+
+        try:
+            await self._timed("nudity", estimate)
+        except (ModelError, DecoderCrashedError, EngineError) as error:
+            why = NO_MODEL if isinstance(error, ModelError) else CRASHED
+            seen.skipped.append(f"nudity:{why}")
+        return max(estimates, default=None)
+
 
 def _beginning(sound: Sound | None) -> Sound | None:
     """Give the part of a sound that voices and words are looked for in."""
     if sound is None or not sound.pcm:
         return None
     return replace(sound, pcm=sound.pcm[: 2 * int(SPEECH_SECONDS * sound.rate_hz)])
-
-
-def _frame_at(frames: Sequence[Frame], at_seconds: float) -> int:
-    return min(range(len(frames)), key=lambda i: abs(frames[i].at_seconds - at_seconds))

@@ -48,6 +48,7 @@ class Eyes:
         self._index: tuple[Gallery | None, KeywordIndex] = (None, KeywordIndex(()))
         self._seen: OrderedDict[str, tuple[Gallery, Examined]] = OrderedDict()
         self.children_answer = True
+        self._lacking: set[str] = set()
 
     async def open(self) -> None:
         """Start the children and load the gallery.
@@ -142,6 +143,9 @@ class Eyes:
         self.children_answer = True
         for one in examined.looked.skipped:
             metrics.STEPS_SKIPPED.labels(*one.split(":", 1)).inc()
+        for step in sorted(set(examined.lacking) - self._lacking):
+            log.warning("a step lacks its model", step=step, cure="haechi doctor")
+        self._lacking.update(examined.lacking)
         self._remember(sha256, gallery, examined)
         return examined
 

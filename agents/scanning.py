@@ -174,6 +174,7 @@ class LiveGallery:
             stale_seconds=settings.gallery_stale_seconds,
         )
         self._refreshing: asyncio.Future[None] | None = None
+        self.lacking: set[str] = set()
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(self._check)
@@ -207,7 +208,9 @@ class LiveGallery:
             self._index = (gallery, await asyncio.to_thread(KeywordIndex, gallery.keywords))
         until = perf_counter() + ALL_SECONDS
         known = Known(gallery=gallery, index=self._index[1])
-        return await self._examiner.examine(body, known, lambda: until - perf_counter())
+        examined = await self._examiner.examine(body, known, lambda: until - perf_counter())
+        self.lacking.update(examined.lacking)
+        return examined
 
     def _check(self) -> None:
         with self._database.read() as connection:
@@ -281,6 +284,9 @@ async def _scan(
                         report.add(result)
                         advance()
         report.end()
+        if gallery.lacking:
+            steps = ", ".join(sorted(gallery.lacking))
+            warn(f"not done for want of a model: {steps}; `haechi doctor` tells the cure")
     finally:
         database.close()
 

@@ -73,6 +73,7 @@ READY = Gauge("haechi_ready", "1 where the process says that it is ready")
 
 STEPS_SKIPPED = Counter(
     "haechi_steps_skipped_total",
-    "Steps of examining a medium that were not taken: step, and why (decided, no_time, time_box).",
+    "Steps of examining a medium that were not taken: step, and why (decided, no_time, time_box, "
+    "no_model, crashed).",
     ["step", "why"],
 )

@@ -50,7 +50,8 @@ def is_decided(findings: Findings, gallery: Searchable, calibration: Calibration
     enough = log_odds_of(calibration.alert) + SURE
     for ordinal in findings.ordinals:
         film = findings.films.get(ordinal)
-        odd = film is not None and (film.alignment.pattern or 1.0) < PATTERN
+        pattern = film.alignment.pattern if film is not None else None
+        odd = pattern is not None and pattern < PATTERN
         sure = log_odds_of(min(confidence(findings, ordinal, calibration), 1 - 2**-53)) >= enough
         if sure and not odd and ordinal < len(gallery.owners):
             return True

@@ -25,6 +25,7 @@ OUT_OF_TIME = "out_of_time"
 PARTLY_LOOKED = "partly_looked"
 """Reason of a clear medium that time or a cap kept from being looked at whole."""
 
+_CUT_SHORT = (":no_time", ":crashed")
 _END_SECONDS = 2.0
 """A container's claim and its last frame may differ by so much."""
 
@@ -79,8 +80,12 @@ def inspected(
 
 
 def is_partial(looked: Looked) -> bool:
-    """Say whether time or a cap kept a part of a medium from being looked at."""
-    late = any(one.endswith(":no_time") for one in looked.skipped)
+    """Say whether time, a cap or a crash kept a part of a medium from being looked at.
+
+    A network that this installation lacks does not: it would say so of every medium. `skipped`
+    names it, the metric counts it, and `haechi doctor` tells its cure.
+    """
+    late = any(one.endswith(_CUT_SHORT) for one in looked.skipped)
     return late or looked.until_seconds < looked.seconds - _END_SECONDS
 
 

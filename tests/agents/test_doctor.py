@@ -19,6 +19,7 @@ from agents.doctor import (
     check_keys,
     check_lettering,
     check_model,
+    check_networks,
     check_ports,
     check_sandbox,
 )
@@ -45,6 +46,12 @@ def test_a_home_that_is_not_there_is_not_made(tmp_path: Path) -> None:
 def test_a_missing_model_is_cured_by_pulling_it(tmp_path: Path) -> None:
     check = check_model(settings_in(tmp_path))
     assert (check.status, check.cure) == (Status.MISSING, "haechi models pull")
+
+
+def test_missing_networks_are_a_warning_that_says_what_is_skipped(tmp_path: Path) -> None:
+    check = check_networks(settings_in(tmp_path))
+    assert (check.status, check.cure) == (Status.WARNING, "haechi models pull")
+    assert "estimate of nudity" in check.detail
 
 
 def test_missing_languages_are_a_warning_with_their_cure(

@@ -1,5 +1,6 @@
 """`agents.steps.inspecting`."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -30,13 +31,16 @@ from streams.types import (
     ContentId,
     Decision,
     Evidence,
+    Looked,
     Match,
+    MediaKind,
     MediumResult,
     Modality,
     Outcome,
     ReferenceId,
 )
 
+LOOKED = Looked(kind=MediaKind.IMAGE, frames=1)
 ORDER = [
     Outcome.SIGHTED,
     Outcome.SHED,
@@ -96,8 +100,10 @@ def test_matches_that_nobody_shall_see_leave_a_medium_clear() -> None:
 def test_the_gravest_outcome_wins(outcomes: list[Outcome]) -> None:
     outcome, reason = outcome_of([a_result(one, "why") for one in outcomes])
     assert outcome is min(outcomes, key=ORDER.index)
-    if outcome in {Outcome.SIGHTED, Outcome.CLEAR}:
+    if outcome is Outcome.SIGHTED:
         assert reason is None
+    elif outcome is Outcome.CLEAR:
+        assert reason == "why"
     else:
         assert reason == ("partly_why" if Outcome.CLEAR in outcomes else "why")
 
@@ -141,3 +147,21 @@ def test_of_too_many_matches_every_mediums_best_are_kept() -> None:
     assert sum(len(one.matches) for one in kept) == MAX_MATCHES
     assert {len(one.matches) for one in kept} == {MAX_MATCHES // 100}
     assert bounded([many]) == (many,)
+
+
+@pytest.mark.parametrize(
+    ("skipped", "reason"),
+    [
+        ("faces:no_time", "partly_looked"),
+        ("faces:crashed", "partly_looked"),
+        ("faces:no_model", None),
+        ("faces:decided", None),
+    ],
+)
+def test_clear_says_where_time_or_a_crash_cut_it_short_but_not_what_an_installation_lacks(
+    skipped: str, reason: str | None
+) -> None:
+    result = inspected(0, "", [], replace(LOOKED, skipped=(skipped,)))
+    assert (result.outcome, result.reason) == (Outcome.CLEAR, reason)
+    assert result.looked is not None
+    assert result.looked.skipped == (skipped,)
