@@ -1,5 +1,6 @@
 """Evidence in numbers and words: no address, no text of a post, no picture, no name."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from streams.types import Evidence, Match, Modality
@@ -19,17 +20,36 @@ POST_TEXT = "keywords of the case in the post's text"
 """What the post around the medium says."""
 
 
-def evidence_in_words(match: Match, hits: int) -> list[dict[str, Any]]:
-    """Write what speaks for a match, the keywords in the post's text last.
+NUDITY = "nudity"
+"""Name of the one signal that is no evidence: it stands in the list as {"signal": "nudity",
+"estimate": 0..1, "preview": "blur" or "plain"}, without a modality."""
+
+PLAIN_BELOW = 0.2
+"""Estimate below which a preview may be plain: there open_nsfw's authors call a picture likely to
+be safe (README of yahoo/open_nsfw). Anything else is blurred, what was not estimated included."""
+
+
+def evidence_in_words(match: Match, hits: int, nudity: float | None = None) -> list[dict[str, Any]]:
+    """Write what speaks for a match, then the keywords in the post's text, then the signal.
 
     Args:
         match: with its evidence.
         hits: how many of the case's keywords the post's text holds.
+        nudity: estimate, 0..1, of the frames that matched; None where none was estimated.
     """
     said = [_said(one) for one in match.evidence]
     if hits:
         said.append({"modality": Modality.TEXT, "reason": POST_TEXT, "keyword_hits": hits})
+    if nudity is not None:
+        preview = "plain" if nudity < PLAIN_BELOW else "blur"
+        said.append({"signal": NUDITY, "estimate": nudity, "preview": preview})
     return said
+
+
+def nudity_in(said: Sequence[Mapping[str, Any]]) -> float | None:
+    """Read the estimate back out of what `evidence_in_words` wrote."""
+    found = (float(one["estimate"]) for one in said if one.get("signal") == NUDITY)
+    return next(found, None)
 
 
 def _said(one: Evidence) -> dict[str, Any]:

@@ -224,7 +224,7 @@ class _Judge:
             "reference_id": match.reference,
             "confidence": match.confidence,
             "decision": match.decision,
-            "evidence": evidence_in_words(match, hits),
+            "evidence": evidence_in_words(match, hits, self._nudity(index)),
             "published_at": post.published_at,
             "observed_at": post.observed_at,
             "triaged_at": sighting.triaged_at,
@@ -232,6 +232,10 @@ class _Judge:
             "decided_at": self.now,
         }
         return Place(values=values, hits=hits)
+
+    def _nudity(self, index: int) -> float | None:
+        looked = next(one.looked for one in self.sighting.results if one.index == index)
+        return None if looked is None else looked.nudity
 
     def _sha256(self, index: int) -> str | None:
         return next(one.sha256 for one in self.sighting.results if one.index == index)

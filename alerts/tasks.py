@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from alerts.evidence import nudity_in
 from alerts.outbox import Event, announce
 from alerts.severity import Severity, severity_of, worse
 from monitors.cases import AgeClass, lawful_case_ids
@@ -93,6 +94,11 @@ class Place:
         """Say what was decided about it."""
         return Decision(self.values["decision"])
 
+    @property
+    def nudity(self) -> float | None:
+        """Give the estimate of what matched there; None where there is none."""
+        return nudity_in(self.values["evidence"])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -112,7 +118,9 @@ class Finding:
     def severity(self) -> Severity:
         """Give the worst of the places'."""
         levels = (
-            severity_of(self.age_class, place.decision, keyword_hits=place.hits)
+            severity_of(
+                self.age_class, place.decision, keyword_hits=place.hits, nudity=place.nudity
+            )
             for place in self.places
         )
         return min(levels, key=lambda severity: severity.rank)

@@ -211,8 +211,8 @@ locations = Table(
     Column("decided_at", UtcTime, nullable=False),
     sa.UniqueConstraint("task_id", "post_key", "medium"),
 )
-"""Where a task's content stands: one row a medium. `evidence`: a list of `EvidenceRecord` and
-hits as JSON, numbers and words only."""
+"""Where a task's content stands: one row a medium. `evidence`: what
+`alerts.evidence` writes, as JSON: numbers and words only."""
 
 sighting_counters = Table(
     "sighting_counters",

@@ -259,8 +259,9 @@ class Looked:
         until_seconds: up to where its frames, or its sound, were looked at.
         frames: how many were.
         skipped: what was not done, as "what:why"; nothing is left out silently.
-        nudity: estimate, 0..1, of the frames that matched; None where none did. For the order of
-            the queue and for what a preview blurs; no decision rests on it.
+        nudity: estimate, 0..1, of the frames that matched, the highest; None where none did, or
+            nothing could estimate it. For the order of the queue and for what a preview blurs; no
+            decision rests on it.
     """
 
     kind: MediaKind

@@ -32,14 +32,17 @@ def moment(at: datetime) -> str:
 
 def summary(words: Words, confidence: float, evidence: Sequence[Mapping[str, Any]]) -> str:
     """Say how sure a location is and by how many modalities: "93 % sure; 2 modalities"."""
-    count = len({str(one.get("modality")) for one in evidence})
+    count = len({str(one["modality"]) for one in evidence if "modality" in one})
     return words(
         "summary", percent(confidence), words("modality" if count == 1 else "modalities", count)
     )
 
 
 def sentence(words: Words, one: Mapping[str, Any]) -> str:
-    """Say one piece of evidence."""
+    """Say one piece of evidence, or a signal."""
+    if "signal" in one:
+        preview = words(f"preview_{one['preview']}")
+        return words(str(one["signal"]), percent(one["estimate"]), preview)
     if "keyword_hits" in one:
         return words("keyword_hits", one["keyword_hits"])
     said = [words("alike", words(str(one["modality"])), percent(one["similarity"]))]

@@ -17,8 +17,10 @@ from streams.types import (
     Evidence,
     KeywordHit,
     KeywordId,
+    Looked,
     Match,
     MediaItem,
+    MediaKind,
     MediumResult,
     Modality,
     Outcome,
@@ -143,6 +145,7 @@ def sighting_of(
     post: str = "1",
     host: str = "www.example.com",
     hits: tuple[CaseId, ...] = (),
+    nudity: float | None = None,
 ) -> Sighting:
     """Make the sighting of a post; each medium has the matches given."""
     results = [
@@ -151,6 +154,7 @@ def sighting_of(
             outcome=Outcome.SIGHTED if matches else Outcome.CLEAR,
             sha256=identifier("bytes", post, index) * 2,
             matches=matches,
+            looked=Looked(kind=MediaKind.IMAGE, frames=1, nudity=nudity),
         )
         for index, matches in enumerate(media)
     ]

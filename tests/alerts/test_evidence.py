@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from alerts.evidence import POST_TEXT, REASONS, evidence_in_words
+from alerts.evidence import POST_TEXT, REASONS, evidence_in_words, nudity_in
 from streams.types import CaseId, ContentId, Evidence, Modality
 from tests.alerts.rows import match_of
 
@@ -50,3 +50,19 @@ def test_the_posts_own_text_is_told_from_writing_on_the_picture() -> None:
     written, post = said(Evidence(modality=Modality.TEXT, similarity=1.0), hits=2)
     assert written["reason"] != post["reason"] == POST_TEXT
     assert post["keyword_hits"] == 2
+
+
+@pytest.mark.parametrize(
+    ("estimate", "preview"), [(0.0, "plain"), (0.19, "plain"), (0.2, "blur"), (0.97, "blur")]
+)
+def test_the_estimate_of_nudity_is_a_signal_and_no_evidence(estimate: float, preview: str) -> None:
+    *evidence, signal = evidence_in_words(MATCH, 1, estimate)
+    assert evidence == evidence_in_words(MATCH, 1)
+    assert signal == {"signal": "nudity", "estimate": estimate, "preview": preview}
+    assert nudity_in([*evidence, signal]) == estimate
+
+
+def test_what_was_not_estimated_says_nothing() -> None:
+    said_of_it = evidence_in_words(MATCH, 1, None)
+    assert not [one for one in said_of_it if "signal" in one]
+    assert nudity_in(said_of_it) is None

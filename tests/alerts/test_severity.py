@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.severity import Severity, severity_of, worse
+from alerts.severity import NUDITY, Severity, severity_of, worse
 from monitors.cases import AgeClass
 from streams.types import Decision
 
@@ -34,6 +34,24 @@ def test_a_keyword_and_an_unknown_age_lift_a_match_by_a_step_each(
     age_class: AgeClass, decision: Decision, hits: int, severity: Severity
 ) -> None:
     assert severity_of(age_class, decision, keyword_hits=hits) is severity
+
+
+@given(AGES, DECISIONS, st.integers(0, 3), st.floats(NUDITY, 1))
+def test_a_frame_that_most_likely_shows_nudity_lifts_a_match_by_one_step(
+    age_class: AgeClass, decision: Decision, hits: int, nudity: float
+) -> None:
+    plain = severity_of(age_class, decision, keyword_hits=hits)
+    lifted = severity_of(age_class, decision, keyword_hits=hits, nudity=nudity)
+    assert lifted.rank == max(0, plain.rank - 1)
+
+
+@given(AGES, DECISIONS, st.integers(0, 3), st.floats(0, NUDITY, exclude_max=True))
+def test_a_lower_or_missing_estimate_changes_nothing(
+    age_class: AgeClass, decision: Decision, hits: int, nudity: float
+) -> None:
+    plain = severity_of(age_class, decision, keyword_hits=hits)
+    assert severity_of(age_class, decision, keyword_hits=hits, nudity=nudity) is plain
+    assert severity_of(age_class, decision, keyword_hits=hits, nudity=None) is plain
 
 
 @given(AGES, st.integers(0, 3))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from alerts.held import release_due
 from alerts.sightings import Recorded, record_sighting
 from alerts.tasks import Desk
 from monitors.database import Database
@@ -88,6 +89,30 @@ def test_a_flood_waits_and_nothing_of_it_is_lost(
     assert (own.host, own.confidence, own.decision) == ("example.com", 0.93, "alert")
     assert [one["modality"] for one in own.evidence] == ["frame", "hash"]
     assert own.held_until == clock.now() + timedelta(seconds=1000)
+
+
+@pytest.mark.parametrize(
+    ("nudity", "severity"), [(0.85, "critical"), (0.5, "high"), (None, "high")]
+)
+def test_an_estimate_of_nudity_is_kept_with_the_place_and_orders_the_queue(
+    desk: Desk, clock: FakeClock, match: Match, nudity: float | None, severity: str
+) -> None:
+    record(desk, clock, post(match, clock, 1, nudity=nudity))
+    (place,), (task,) = rows(desk, locations), rows(desk, tasks)
+    told = [one for one in place.evidence if "signal" in one]
+    assert [one["estimate"] for one in told] == ([] if nudity is None else [nudity])
+    assert (task.severity, task.decision, task.confidence) == (severity, "alert", 0.93)
+
+
+def test_what_a_quarantine_holds_keeps_its_estimate(
+    desk: Desk, clock: FakeClock, match: Match
+) -> None:
+    quarantine(desk, clock, match.reference, Reason.BY_HAND)
+    record(desk, clock, post(match, clock, 1, nudity=0.9))
+    clock.advance(1001)
+    assert len(release_due(desk, clock.now()).opened) == 1
+    (task,) = rows(desk, tasks)
+    assert task.severity == "critical"
 
 
 def test_the_same_sighting_again_is_held_and_counted_once(

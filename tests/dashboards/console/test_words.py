@@ -83,6 +83,13 @@ def test_evidence_is_said_in_words_and_numbers() -> None:
     )
 
 
+def test_a_signal_is_said_beside_the_evidence_and_not_counted_with_it() -> None:
+    signal = {"signal": "nudity", "estimate": 0.93, "preview": "blur"}
+    assert sentence(EN, signal) == "estimate of nudity 93 %, no evidence; preview: blur"
+    assert sentence(KO, signal | {"preview": "plain"}).endswith("미리보기: 그대로")
+    assert summary(EN, 0.5, [{"modality": "frame"}, signal]) == "50 % sure; 1 modality"
+
+
 def test_a_region_to_the_edges_is_the_whole_picture() -> None:
     whole = {"modality": "frame", "similarity": 0.9, "query_box": [0, 0.005, 1, 0.995]}
     assert sentence(EN, whole).endswith("alike, in the whole picture")
