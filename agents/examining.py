@@ -62,6 +62,9 @@ NO_MODEL = "no_model"
 CRASHED = "crashed"
 """Why a step is not done over which the medium killed what looked at it."""
 
+THOROUGH_COST = 9e-5
+"""Seconds of a core for each second of the medium's sound and of all references' (docs/sound.md)."""
+
 SPEECH_SECONDS = 60.0
 """Of sound that is written down: the first minute."""
 MOST_SPEECH_BUDGET = 15.0
@@ -211,7 +214,7 @@ class _Examination:
             return
         if not self._thorough and is_decided(self._findings, self._gallery, self._calibration):
             seen.skipped.append(f"{name}:decided")
-        elif self._left() < WORTH_SECONDS[name]:
+        elif self._left() < self._worth(seen, name):
             seen.skipped.append(f"{name}:no_time")
         else:
             await self._taken(seen, name, take)
@@ -225,6 +228,13 @@ class _Examination:
                 raise
             why = NO_MODEL if isinstance(error, ModelError) else CRASHED
             seen.skipped.append(f"{name}:{why}")
+
+    def _worth(self, seen: _Seen, name: str) -> float:
+        """Tell what must be left for a step; a search at all speeds and pitches grows with both."""
+        if name != "thorough_sound" or seen.sound is None:
+            return WORTH_SECONDS[name]
+        pairs = seen.sound.seconds * self._gallery.shelf.sound_seconds
+        return max(WORTH_SECONDS[name], THOROUGH_COST * pairs)
 
     async def _timed(self, name: str, take: Callable[[], Awaitable[None]]) -> None:
         started = perf_counter()

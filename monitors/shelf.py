@@ -31,6 +31,7 @@ class Shelf:
     Attributes:
         frames: pictures, and the frames of videos.
         sounds: what is heard in recordings and videos.
+        sound_seconds: of them all.
         points: local features, of stills and of a video's frames every few seconds.
         faces: of consenting subjects.
         voices: likewise.
@@ -39,6 +40,7 @@ class Shelf:
     def __init__(self) -> None:
         self.frames = FrameGallery()
         self.sounds = SoundGallery()
+        self.sound_seconds = 0.0
         self.points: dict[int, tuple[Keypoints, ...]] = {}
         self.faces: dict[int, FaceRows] = {}
         self.voices: dict[int, Voices] = {}
@@ -98,6 +100,7 @@ class Shelf:
     def _add_sounds(self, ordinal: int, sounds: Sequence[SoundFingerprint]) -> None:
         for one in sounds:
             self.sounds.add(ordinal, one)
+            self.sound_seconds += one.seconds
 
     _SOUND, _POINTS, _FACE, _VOICE = SOUND_SPACE, KEYPOINT_SPACE, FACE_SPACE, VOICE_SPACE
 
