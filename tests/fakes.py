@@ -54,7 +54,7 @@ def fingerprint_of(
 ) -> ImageFingerprint:
     """A fingerprint that is nearest to itself: a random direction and a random hash."""
     random = np.random.default_rng(number)
-    embeddings = random.standard_normal((2, 16)).astype(np.float32)
+    embeddings = random.standard_normal((2, 128)).astype(np.float32)
     return ImageFingerprint(
         width=64,
         height=48,
