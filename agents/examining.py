@@ -63,7 +63,7 @@ CRASHED = "crashed"
 """Why a step is not done over which the medium killed what looked at it."""
 
 THOROUGH_COST = 9e-5
-"""Seconds of a core for each second of the medium's sound and of all references' (docs/sound.md)."""
+"""Seconds of a core for each second of the medium's sound and the references' (docs/sound.md)."""
 
 SPEECH_SECONDS = 60.0
 """Of sound that is written down: the first minute."""
