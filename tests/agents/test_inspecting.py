@@ -1,16 +1,17 @@
-"""`agents.inspecting`, with fetcher, recognition and matching as fakes."""
+"""`agents.inspecting`, with fetcher and examination as fakes."""
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 
-from agents.inspecting import BATCH_SECONDS, Inspecting, Media, Tries
-from gpu_kernels.fingerprint import ImageFingerprint
+from agents.examining import Examined, Left
+from agents.inspecting import BATCH_SECONDS, DEPTH_SECONDS, Inspecting, Media, Tries
+from agents.steps.matching import Findings
 from monitors import inbox
 from monitors.database import Database
 from monitors.tables import outcomes
@@ -31,9 +32,8 @@ from streams.types import (
     CaseId,
     ContentId,
     Decision,
-    DecodedMedia,
     Evidence,
-    Frame,
+    Looked,
     Match,
     MediaItem,
     MediaKind,
@@ -44,7 +44,7 @@ from streams.types import (
     ReferenceId,
 )
 from tests.agents.pipeline import Sent, a_post, store
-from tests.fakes import FakeClock, fingerprint_of
+from tests.fakes import FakeClock
 
 Behaviour = StreamError | Decision | None
 
@@ -56,7 +56,9 @@ class World:
         self.passing: Callable[[], None] = lambda: None
         self.advanced = 0
         self.fetched: list[str] = []
-        self.decoded = 0
+        self.lefts: list[float] = []
+        self.matches: list[Match] = []
+        self.looked = Looked(kind=MediaKind.IMAGE, frames=1)
         self.at: dict[str, Behaviour] = {}
         self.hangs: set[str] = set()
         self._bodies: dict[bytes, str] = {}
@@ -86,27 +88,19 @@ class World:
             status=200,
         )
 
-    async def decode(self, body: bytes) -> DecodedMedia:
-        self.decoded += 1
+    async def examine(self, body: bytes, sha256: str, left: Left) -> Examined:
+        assert sha256 == hashlib.sha256(body).hexdigest()
+        self.lefts.append(left())
         behaviour = self.at.get(self._bodies[body])
         if isinstance(behaviour, StreamError):
             raise behaviour
-        frame = Frame(width=len(body), height=1, rgb=body)
-        return DecodedMedia(kind=MediaKind.IMAGE, format="png", frames=(frame,), frame_count=1)
-
-    async def fingerprint_frames(self, media: DecodedMedia) -> list[ImageFingerprint]:
-        self._last = media.frames[0].rgb
-        return [fingerprint_of(int(self._bodies[media.frames[0].rgb].rsplit("/", 1)[1]))]
+        found = [a_match(behaviour)] if isinstance(behaviour, Decision) else []
+        return Examined(
+            matches=self.matches or found, looked=self.looked, findings=Findings(space="s")
+        )
 
     def advance(self) -> None:
         self.advanced += 1
-
-    def match(self, prints: Sequence[ImageFingerprint]) -> list[Match]:
-        for url, behaviour in self.at.items():
-            own = fingerprint_of(int(url.rsplit("/", 1)[1]))
-            if isinstance(behaviour, Decision) and (own.pdq == prints[0].pdq).all():
-                return [a_match(behaviour)]
-        return []
 
 
 def a_match(decision: Decision) -> Match:
@@ -143,7 +137,7 @@ def make(database: Database, sent: Sent, clock: FakeClock, world: World) -> Make
         return Inspecting(
             "inspect_bulk",
             database=database,
-            media=Media(world.fetch, world, world.match, world.advance),
+            media=Media(world.fetch, world.examine, world.advance),
             send=sent,
             tries=Tries(attempts=3, retry_seconds=20, timeout_seconds=timeout_seconds),
             clock=clock,
@@ -307,15 +301,60 @@ async def test_fifty_media_of_a_post_are_fetched_at_once_but_not_all(
     assert 8 < world.most_at_once <= 24
 
 
-async def test_the_same_bytes_are_decoded_once(
+async def test_what_was_looked_at_travels_with_the_sighting(
+    make: Make, database: Database, clock: FakeClock, world: World, sent: Sent
+) -> None:
+    post = post_with(clock, 1, 1)
+    world.at[url(1)] = Decision.REVIEW
+    world.looked = Looked(
+        kind=MediaKind.VIDEO,
+        seconds=90.5,
+        until_seconds=90,
+        frames=45,
+        skipped=("faces:decided", "speech:no_time"),
+        nudity=0.25,
+    )
+    store(database, post)
+    await run(make(), clock, post)
+    [(_, value)] = sent.to(topics.SIGHTINGS)
+    [result] = SightingRecord.from_bytes(value).to_domain().results
+    assert (result.outcome, result.reason, result.looked) == (
+        Outcome.SIGHTED,
+        None,
+        world.looked,
+    )
+
+
+@pytest.mark.parametrize(
+    "looked",
+    [
+        Looked(kind=MediaKind.VIDEO, seconds=900, until_seconds=120),
+        Looked(kind=MediaKind.IMAGE, skipped=("lettering:no_time",)),
+    ],
+)
+async def test_a_post_that_is_clear_as_far_as_it_was_looked_at_says_so(
+    make: Make, database: Database, clock: FakeClock, world: World, looked: Looked
+) -> None:
+    post = post_with(clock, 1, 1)
+    world.looked = looked
+    store(database, post)
+    await run(make(), clock, post)
+    assert ends(database) == {post.key: ("clear", "partly_looked")}
+
+
+async def test_a_medium_may_go_deeper_for_the_batchs_time_and_a_little_more(
     make: Make, database: Database, clock: FakeClock, world: World
 ) -> None:
-    inspecting = make()
-    for number in (1, 2, 3):
-        post = post_with(clock, number, 7)
-        store(database, post)
-        await run(inspecting, clock, post)
-    assert (len(world.fetched), world.decoded) == (3, 1)
+    posts = [post_with(clock, 1, 1), post_with(clock, 2, 2)]
+    world.passing = lambda: clock.advance(BATCH_SECONDS - 1)
+    store(database, *posts)
+    await run(make(), clock, *posts)
+    assert world.lefts == [DEPTH_SECONDS, DEPTH_SECONDS]
+    world.passing = lambda: clock.advance(5)
+    post = post_with(clock, 3, 3)
+    store(database, post)
+    await run(make(), clock, post)
+    assert world.lefts[2:] == [BATCH_SECONDS - 5 + DEPTH_SECONDS]
 
 
 @pytest.mark.parametrize("error", [EngineError("gone"), GalleryStaleError("old")])
@@ -372,19 +411,19 @@ async def test_a_post_that_had_to_wait_for_others_has_lost_no_try(
     assert other.key in {one.key for one in due}
 
 
-async def test_a_medium_that_keeps_its_decoder_busy_is_left_for_another_try(
+async def test_a_medium_that_keeps_its_examination_busy_is_left_for_another_try(
     make: Make,
     database: Database,
     clock: FakeClock,
     world: World,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def hang(_body: bytes) -> DecodedMedia:
+    async def hang(_body: bytes, _sha256: str, _left: Left) -> Examined:
         await asyncio.sleep(60)
         raise AssertionError
 
-    monkeypatch.setattr(world, "decode", hang)
-    monkeypatch.setattr("agents.inspecting.DECODE_SECONDS", 0.05)
+    monkeypatch.setattr(world, "examine", hang)
+    monkeypatch.setattr("agents.inspecting.EXAMINE_SECONDS", 0.05)
     world.passing = lambda: clock.advance(BATCH_SECONDS)
     post = post_with(clock, 1, 1)
     store(database, post)
@@ -404,7 +443,7 @@ async def test_a_sighting_carries_no_words_and_fits_the_broker(
     )
     post = a_post(clock, 1, media=media, text="words " * 10_000)
     many = [replace(a_match(Decision.ALERT), case=CaseId("c" * 32)) for _ in range(40)]
-    world.match = lambda _prints: many  # type: ignore[method-assign,assignment]
+    world.matches = many
     store(database, post)
     record = a_record(post, clock)
     hits = tuple(KeywordHitRecord(case=case, keyword="k", similarity=1) for case in ("c" * 32, "d"))
