@@ -46,7 +46,8 @@ class Eyes:
         self._redis: Redis | None = None
         self._keeper: GalleryKeeper | None = None
         self._index: tuple[Gallery | None, KeywordIndex] = (None, KeywordIndex(()))
-        self._seen: OrderedDict[str, tuple[Gallery, Examined]] = OrderedDict()
+        self._seen: OrderedDict[str, Examined] = OrderedDict()
+        self._seen_in: Gallery | None = None
         self.children_answer = True
         self._lacking: set[str] = set()
 
@@ -105,6 +106,7 @@ class Eyes:
         """
         try:
             gallery = await asyncio.to_thread(self._opened_keeper().refresh)
+            self._forget_unless_of(gallery)
             metrics.GALLERY_REFERENCES.set(gallery.references)
             metrics.GALLERY_CASES.set(gallery.cases)
         finally:
@@ -130,10 +132,10 @@ class Eyes:
             EngineError: no engine child can be had.
         """
         gallery, index = await asyncio.to_thread(self._in_force)
-        known = self._seen.get(sha256)
-        if known is not None and known[0] is gallery:
+        self._forget_unless_of(gallery)
+        if sha256 in self._seen:
             self._seen.move_to_end(sha256)
-            return known[1]
+            return self._seen[sha256]
         examiner = Examiner(self._opened_recognition(), told=_note)
         try:
             examined = await examiner.examine(body, Known(gallery=gallery, index=index), left)
@@ -151,11 +153,18 @@ class Eyes:
 
     def _remember(self, sha256: str, gallery: Gallery, examined: Examined) -> None:
         """Keep what became of a medium, but not where time ran out: the next try may have more."""
-        if any(one.endswith(":no_time") for one in examined.looked.skipped):
+        hurried = any(one.endswith(":no_time") for one in examined.looked.skipped)
+        if hurried or self._seen_in is not gallery:
             return
-        self._seen[sha256] = (gallery, examined)
+        self._seen[sha256] = examined
         while len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
+
+    def _forget_unless_of(self, gallery: Gallery) -> None:
+        """Keep nothing of an earlier gallery, nor thereby it: a case may have left it."""
+        if self._seen_in is not gallery:
+            self._seen.clear()
+            self._seen_in = gallery
 
     def _in_force(self) -> tuple[Gallery, KeywordIndex]:
         index = self.index()

@@ -1,5 +1,7 @@
 """`agents.recognising`: what may be matched, and what may not be called clear."""
 
+import gc
+import weakref
 from pathlib import Path
 
 import pytest
@@ -84,6 +86,21 @@ async def test_the_same_bytes_are_examined_once_for_each_version_of_the_gallery(
     register.withdraw(case)
     await eyes.refresh()
     assert (await eyes.examine(PICTURE, "1", forever)).matches == []
+
+
+async def test_a_gallery_that_a_case_has_left_is_held_by_nothing(
+    eyes: Eyes, register: CaseRegister
+) -> None:
+    case = register.open(an_adults_case()).id
+    await Enroller(register, FakeRecogniser()).enrol_bytes(case, PICTURE)
+    await eyes.refresh()
+    await eyes.examine(PICTURE, "1", forever)
+    before = weakref.ref(eyes._opened_keeper().current().shelf)
+    register.withdraw(case)
+    await eyes.refresh()
+    await eyes.examine(picture_bytes(2), "2", forever)
+    gc.collect()
+    assert before() is None
 
 
 async def test_what_there_was_no_time_for_is_looked_at_again_and_counted(
