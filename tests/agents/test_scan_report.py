@@ -11,7 +11,9 @@ from streams.types import (
     ContentId,
     Decision,
     Evidence,
+    Looked,
     Match,
+    MediaKind,
     Modality,
     Outcome,
     ReferenceId,
@@ -31,7 +33,7 @@ REFUSED = FileResult(path="[b].jpg", outcome=Outcome.REFUSED, reason="media_too_
 
 def test_an_object_has_exactly_the_keys_of_the_contract() -> None:
     found = json.loads(to_json(SIGHTED))
-    assert list(found) == ["path", "outcome", "reason", "matches"]
+    assert list(found) == ["path", "outcome", "reason", "matches", "looked"]
     assert found["matches"] == [
         {
             "case": "c" * 32,
@@ -48,6 +50,26 @@ def test_an_object_has_exactly_the_keys_of_the_contract() -> None:
             ],
         }
     ]
+
+
+def test_what_was_looked_at_is_told_and_nothing_where_nothing_was() -> None:
+    looked = Looked(
+        kind=MediaKind.VIDEO,
+        seconds=12.5,
+        until_seconds=12,
+        frames=25,
+        skipped=("speech:no_time",),
+    )
+    result = FileResult(path="v.mp4", outcome=Outcome.CLEAR, reason="partly_looked", looked=looked)
+    assert json.loads(to_json(result))["looked"] == {
+        "kind": "video",
+        "seconds": 12.5,
+        "until_seconds": 12,
+        "frames": 25,
+        "skipped": ["speech:no_time"],
+        "nudity": None,
+    }
+    assert json.loads(to_json(REFUSED))["looked"] is None
 
 
 def test_json_is_one_object_a_line_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,27 +1,32 @@
 """Files in, one result each, in order; the contract of `haechi scan --json`."""
 
 import asyncio
+import io
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import wave
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 from typer.testing import CliRunner
 
 from agents import scanning
+from agents.benchmarks.hostile_media import FILMS, Pixels, make_film, make_picture, scene
 from agents.demo.edits import EDITS
 from agents.demo.scenes import draw
+from agents.examining import Examined
 from agents.scan_report import FileResult, JsonReport, TableReport, progress_over, to_json
 from agents.scanning import LiveGallery, Scanner, in_order, list_files, read_file
-from gpu_kernels.fingerprint import ImageFingerprint
+from agents.steps.matching import Findings
 from haechi import app
 from monitors.migrate import open_database
 from streams.errors import (
@@ -37,15 +42,15 @@ from streams.types import (
     CaseId,
     ContentId,
     Decision,
-    DecodedMedia,
     Evidence,
-    Frame,
+    Looked,
     Match,
     MediaKind,
     Modality,
     Outcome,
     ReferenceId,
 )
+from tests.fakes import FakeRecogniser, a_melody, as_sound, picture_bytes
 
 
 def match(decision: Decision, confidence: float = 0.123456789012345) -> Match:
@@ -66,55 +71,37 @@ def match(decision: Decision, confidence: float = 0.123456789012345) -> Match:
     )
 
 
-def fingerprint() -> ImageFingerprint:
-    return ImageFingerprint(
-        width=1,
-        height=1,
-        space="s",
-        boxes=np.zeros((1, 4), np.float32),
-        embeddings=np.ones((1, 1), np.float32),
-        pdq=np.zeros((1, 32), np.uint8),
-        pdq_quality=np.zeros(1, np.uint8),
-        detail=5,
-    )
+LOOKED = Looked(kind=MediaKind.IMAGE, frames=1)
 
 
-class Recogniser:
+class Examination:
     """Obeys the first word of a file: a number is seconds to wait; the rest are errors."""
 
-    space = "s"
     errors: ClassVar = {
         b"hang": DecoderCrashedError,
         b"huge": MediaTooLargeError,
         b"dead": EngineError,
     }
 
-    def __init__(self) -> None:
-        self.under_way = self.most = 0
+    def __init__(self, found: Sequence[Match], looked: Looked) -> None:
+        self._found = found
+        self._looked = looked
 
-    async def fingerprints(
-        self, body: bytes, *, reference: bool = False
-    ) -> tuple[DecodedMedia, list[ImageFingerprint]]:
-        self.under_way += 1
-        self.most = max(self.most, self.under_way)
-        try:
-            if body[:4] in self.errors:
-                raise self.errors[body[:4]]("said so")
-            if body == b"junk":
-                raise UndecodableMediaError("said so")
-            await asyncio.sleep(float(body))
-        finally:
-            self.under_way -= 1
-        frame = Frame(width=1, height=1, rgb=b"rgb")
-        media = DecodedMedia(kind=MediaKind.IMAGE, format="png", frames=(frame,), frame_count=1)
-        return media, [fingerprint()]
+    async def __call__(self, body: bytes) -> Examined:
+        if body[:4] in self.errors:
+            raise self.errors[body[:4]]("said so")
+        if body == b"junk":
+            raise UndecodableMediaError("said so")
+        await asyncio.sleep(float(body))
+        return Examined(
+            matches=list(self._found), looked=self._looked, findings=Findings(space="s")
+        )
 
 
-def scanner(*found: Match, show_all: bool = False, max_bytes: int = 100) -> Scanner:
-    def look(_: Sequence[ImageFingerprint]) -> list[Match]:
-        return list(found)
-
-    return Scanner(Recogniser(), look, max_bytes=max_bytes, show_all=show_all)
+def scanner(
+    *found: Match, show_all: bool = False, max_bytes: int = 100, looked: Looked = LOOKED
+) -> Scanner:
+    return Scanner(Examination(found, looked), max_bytes=max_bytes, show_all=show_all)
 
 
 def write(path: Path, body: bytes) -> Path:
@@ -230,6 +217,12 @@ async def test_what_is_decided_makes_the_outcome(
     assert [one.decision for one in found.matches] == shown
 
 
+async def test_a_file_that_is_clear_as_far_as_it_was_looked_at_says_so(tmp_path: Path) -> None:
+    looked = Looked(kind=MediaKind.VIDEO, seconds=90, until_seconds=90, skipped=("speech:no_time",))
+    found = await scanner(looked=looked).inspect(write(tmp_path / "a", b"0"))
+    assert (found.outcome, found.reason, found.looked) == (Outcome.CLEAR, "partly_looked", looked)
+
+
 async def test_results_come_in_the_order_of_the_files_as_they_end(tmp_path: Path) -> None:
     waits = [b"0.2", b"0", b"0", b"0.1", b"0", b"0"]
     files = [write(tmp_path / f"{n}", wait) for n, wait in enumerate(waits)]
@@ -291,6 +284,7 @@ def test_the_json_has_exactly_the_keys_of_the_contract_and_nothing_is_rounded() 
                 ],
             }
         ],
+        "looked": None,
     }
 
 
@@ -332,16 +326,16 @@ async def test_a_gallery_that_cannot_be_confirmed_ends_the_scan_rather_than_clea
 ) -> None:
     settings = Settings(home=tmp_path, gallery_stale_seconds=0.2, gallery_poll_seconds=0.05)
     database = open_database(settings)
-    async with LiveGallery(settings, database, "s") as gallery:
-        assert gallery.references == 0
+    async with LiveGallery(settings, database, FakeRecogniser()) as gallery:
+        assert (gallery.references, gallery.keywords) == (0, 0)
         await asyncio.sleep(0.4)
-        assert gallery.look([fingerprint()]) == []
+        assert (await gallery.examine(picture_bytes(1))).matches == []
         database.close()
         (tmp_path / "haechi.db").rename(tmp_path / "gone.db")
         (tmp_path / "haechi.db").mkdir()
         await asyncio.sleep(0.5)
         with pytest.raises(GalleryStaleError):
-            gallery.look([fingerprint()])
+            await gallery.examine(picture_bytes(1))
 
 
 @pytest.mark.parametrize("arguments", [["/no/such/file"], [], ["--jobs", "0", "."]])
@@ -415,7 +409,11 @@ def test_a_folder_is_scanned_as_the_contract_says(home: Path, tmp_path: Path) ->
     assert found[0]["matches"][0]["decision"] == "none"
     assert found[3]["matches"][0]["decision"] == "alert"
     assert 0 <= found[0]["matches"][0]["confidence"] < found[3]["matches"][0]["confidence"] <= 1
-    assert set(found[3]) == {"path", "outcome", "reason", "matches"}
+    assert set(found[3]) == {"path", "outcome", "reason", "matches", "looked"}
+    looked = found[3]["looked"]
+    assert set(looked) == {"kind", "seconds", "until_seconds", "frames", "skipped", "nudity"}
+    assert (looked["kind"], looked["frames"]) == ("image", 1)
+    assert found[2]["looked"] is None
     assert sorted(path.name for path in home.iterdir() if "-" not in path.name) == [
         name for name in before if "-" not in name
     ]
@@ -432,6 +430,56 @@ def test_a_withdrawn_case_is_not_matched_and_said_so(home: Path, tmp_path: Path)
     assert json.loads(done.stdout)["outcome"] == "clear"
     assert json.loads(done.stdout)["matches"] == []
     assert "no active case" in done.stderr
+
+
+def clip(place: int) -> Pixels:
+    return scene(place, 320, 192)
+
+
+@pytest.mark.models
+@pytest.mark.slow
+def test_films_sounds_and_animations_are_scanned_like_pictures(tmp_path: Path) -> None:
+    env = environment(tmp_path / "home")
+    files = tmp_path / "files"
+    film = write(tmp_path / "own.mp4", make_film(FILMS["mp4"], 8.0, draw=clip))
+    song = write(tmp_path / "own.wav", wave_file(a_melody(1, 30)))
+    haechi(*"case open --alias A --age-class adult --basis victim_request".split(), **env)
+    added = haechi("case", "reference", "add", "A", str(film), str(song), "--json", **env)
+    outcomes = [json.loads(line)["outcome"] for line in added.stdout.splitlines()]
+    assert outcomes == ["enrolled"] * 2, added.stderr
+    write(files / "a.webm", make_film(FILMS["webm"], 8.0, draw=clip))
+    write(files / "b.gif", make_picture("GIF", 6))
+    write(files / "c.wav", wave_file(0.5 * a_melody(1, 30)))
+    write(files / "d.wav", wave_file(a_melody(2, 30)))
+    write(files / "e.mp4", film.read_bytes()[:2000])
+    done = haechi("scan", str(files), "--json", **env)
+    assert done.returncode == 0, done.stderr
+    found = {Path(one["path"]).name: one for one in map(json.loads, done.stdout.splitlines())}
+    assert {name: one["outcome"] for name, one in found.items()} == {
+        "a.webm": "sighted",
+        "b.gif": "clear",
+        "c.wav": "sighted",
+        "d.wav": "clear",
+        "e.mp4": "unreadable",
+    }
+    kinds = {name: one["looked"]["kind"] for name, one in found.items() if one["looked"]}
+    assert kinds == {"a.webm": "video", "b.gif": "video", "c.wav": "audio", "d.wav": "audio"}
+    assert found["a.webm"]["looked"]["until_seconds"] == pytest.approx(8, abs=0.3)
+    [copy] = found["a.webm"]["matches"]
+    assert "frame" in {one["modality"] for one in copy["evidence"]}
+    [heard] = found["c.wav"]["matches"]
+    assert [one["modality"] for one in heard["evidence"]] == ["audio"]
+    assert heard["evidence"][0]["query_span_seconds"] == pytest.approx([0, 30], abs=1)
+
+
+def wave_file(samples: NDArray[np.float32]) -> bytes:
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(as_sound(samples).pcm)
+    return buffer.getvalue()
 
 
 @pytest.mark.models

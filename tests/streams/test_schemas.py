@@ -20,8 +20,10 @@ from streams.schemas import (
     EvidenceRecord,
     InspectionRecord,
     KeywordHitRecord,
+    LookedRecord,
     MatchRecord,
     MediaItemRecord,
+    MediumResultRecord,
     NewPost,
     PostRecord,
     SightingRecord,
@@ -34,6 +36,7 @@ from streams.types import (
     Evidence,
     KeywordHit,
     KeywordId,
+    Looked,
     Match,
     MediaItem,
     MediaKind,
@@ -103,6 +106,16 @@ MATCHES = st.builds(
     decision=st.sampled_from(Decision),
     evidence=st.lists(EVIDENCE, min_size=1, max_size=3).map(tuple),
 )
+SECONDS = st.floats(0, 1e9)
+LOOKED = st.builds(
+    Looked,
+    kind=st.sampled_from(MediaKind),
+    seconds=SECONDS,
+    until_seconds=SECONDS,
+    frames=st.integers(0, 10**9),
+    skipped=st.lists(LINES, max_size=32).map(tuple),
+    nudity=st.none() | UNIT,
+)
 RESULTS = st.builds(
     MediumResult,
     index=st.integers(0, 99),
@@ -110,6 +123,7 @@ RESULTS = st.builds(
     reason=st.none() | LINES,
     sha256=st.none() | LINES,
     matches=st.lists(MATCHES, max_size=2).map(tuple),
+    looked=st.none() | LOOKED,
 )
 SIGHTINGS = st.builds(
     Sighting,
@@ -272,6 +286,29 @@ def test_a_confidence_is_a_probability(confidence: float) -> None:
             decision=Decision.NONE,
             evidence=(),
         )
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"kind": "hologram"},
+        {"frames": -1},
+        {"nudity": 1.5},
+        {"nudity": float("nan")},
+        {"seconds": float("inf")},
+        {"skipped": ("speech:no_time",) * 33},
+        {"skipped": ("a\nb",)},
+        {"words": "what was said"},
+    ],
+)
+def test_what_was_looked_at_is_within_bounds(fields: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        LookedRecord.model_validate({"kind": "video"} | fields)
+
+
+def test_a_result_of_an_earlier_version_says_nothing_of_what_was_looked_at() -> None:
+    record = MediumResultRecord.from_bytes(b'{"index": 0, "outcome": "clear"}')
+    assert record.to_domain().looked is None
 
 
 @given(*[st.tuples(NAMES, LINES, LINES)] * 2)
