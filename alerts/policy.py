@@ -32,7 +32,7 @@ MIN_SHARE = 0.08
 """Of a reference's area that agreeing points must span: below it they are a logo or a caption."""
 _FEW_POINTS = 4
 """What points within a smaller share count for at most."""
-PATTERN = 0.5
+PATTERN = 0.6
 """Correlation of the likeness beside the line (`gpu_kernels.alignment`) below which a video is
 taken for another recording of one scene: an officer may look, nobody is paged."""
 NEGATIVE = 8.0
@@ -174,6 +174,9 @@ class Calibration:
             self.moving.points,
             self.heard.similarity,
         )
+        intercepts = (self.still.intercept, self.moving.intercept, self.heard.intercept)
+        if not all(map(math.isfinite, (*weights, *intercepts))):
+            raise ValueError("weights must be numbers")
         if min(weights) < 0:
             raise ValueError("confidence must not fall with likeness")
         if not 0 < self.review <= self.alert < 1:
@@ -215,11 +218,15 @@ def fuse(log_odds: Iterable[float]) -> float:
 
 
 def probability(log_odds: float) -> float:
-    """Turn log-odds into a probability; never rounded, and below 1."""
+    """Turn log-odds into a probability; never rounded, above 0 and below 1."""
     if log_odds > 0:
         return min(1 / (1 + math.exp(-log_odds)), 1 - 2**-53)
-    odds = math.exp(log_odds)
+    odds = math.exp(max(log_odds, _LEAST_LOG_ODDS))
     return odds / (1 + odds)
+
+
+_LEAST_LOG_ODDS = -700.0
+"""The exponential of some less is 0, of which there is no logarithm."""
 
 
 def log_odds_of(probability: float) -> float:

@@ -43,9 +43,9 @@ def throughput(
 
 
 @bench_app.command()
-def images(
+def recognition(
     folder: Annotated[
-        Path, typer.Option("--set", exists=True, file_okay=False, help="A built image set.")
+        Path, typer.Option("--set", exists=True, file_okay=False, help="A built set.")
     ],
     *,
     hard: Annotated[
@@ -56,21 +56,64 @@ def images(
         Path | None,
         typer.Option(exists=True, help="same_content.json; default: the one in the set."),
     ] = None,
+    only: Annotated[
+        str, typer.Option(help="Of image, video, audio: which, with commas between.")
+    ] = "image,video,audio",
+    sample: Annotated[
+        int | None, typer.Option(min=10, help="So many copies and unrelated posts of each kind.")
+    ] = None,
     cache: Annotated[
         Path | None,
-        typer.Option(file_okay=False, help="Keeps fingerprints; default: beside the models."),
+        typer.Option(file_okay=False, help="Keeps what was found; default: beside the models."),
     ] = None,
     fit: Annotated[
         Path | None,
         typer.Option(dir_okay=False, help="Fit a calibration, write it here and use it."),
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 2,
+    peers: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="The evaluation kit: its peers, too."),
+    ] = None,
+    peers_python: Annotated[
+        Path | None,
+        typer.Option(help="Runs them; without it, what an earlier run left in the set is read."),
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Engine processes.")] = 2,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a set.")] = False,
 ) -> None:
-    """Recall of edited copies and false alarms: PDQ, SSCD on the whole frame, Haechi."""
-    from agents.benchmarks.images_run import Options, run
+    """Recall of edited copies and false alarms, beside the peers; and fit the calibration."""
+    from agents.benchmarks.recognition_run import Options, run
 
     run(
         [folder, *([hard] if hard else [])],
-        Options(same_content=same_content, cache=cache, fit=fit, jobs=jobs, as_json=as_json),
+        Options(
+            same_content=same_content,
+            only=tuple(only.split(",")),
+            sample=sample,
+            cache=cache,
+            fit=fit,
+            peers=peers,
+            peers_python=peers_python,
+            jobs=jobs,
+            as_json=as_json,
+        ),
     )
+
+
+@bench_app.command()
+def hostile(
+    *,
+    files: Annotated[int, typer.Option(min=10, help="Mutated files.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Draws others.")] = 0,
+    also: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Every file below this folder, too."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Break good media on purpose and count what becomes of them; fails where one hangs."""
+    from agents.benchmarks.hostile import run_hostile
+
+    report = run_hostile(files, seed=seed, also=also)
+    typer.echo(json.dumps(report.to_json(), indent=None if as_json else 2))
+    raise typer.Exit(report.exit_status)

@@ -362,13 +362,11 @@ def _footage(
     if own >= calibration.review and own < 1:
         fused = fuse([log_odds_of(own), *(one.log_odds for one in added)])
         evidence += tuple(one.evidence for one in added)
-    film = findings.films.get(ordinal)
-    pattern = film.alignment.pattern if film and ordinal not in findings.sounds else None
     decision = decide(
         calibration,
         fused,
         {one.modality for one in evidence},
-        may_alert=pattern is None or pattern >= PATTERN,
+        may_alert=may_alert(findings, ordinal, calibration),
     )
     return Match(
         case=owner.case,
@@ -378,6 +376,17 @@ def _footage(
         decision=decision,
         evidence=evidence,
     )
+
+
+def may_alert(findings: Findings, ordinal: int, calibration: Calibration) -> bool:
+    """Say whether frames are in a copy's pattern, or else the sound alone is worth a look."""
+    film, sound = findings.films.get(ordinal), findings.sounds.get(ordinal)
+    pattern = film.alignment.pattern if film else None
+    if pattern is None or pattern >= PATTERN:
+        return True
+    if sound is None:
+        return False
+    return calibration.heard.log_odds(sound.similarity) >= log_odds_of(calibration.review)
 
 
 def _support_alone(case: CaseId, supports: Sequence[_Support], calibration: Calibration) -> Match:
@@ -396,9 +405,14 @@ def _support_alone(case: CaseId, supports: Sequence[_Support], calibration: Cali
 
 
 def _keep_better(best: dict[tuple[CaseId, ContentId], Match], match: Match) -> None:
+    """Keep the match on which more is done: what pages somebody is not hid by a surer review."""
     group = (match.case, match.content)
-    if group not in best or match.confidence > best[group].confidence:
+    if group not in best or _rank(match) > _rank(best[group]):
         best[group] = match
+
+
+def _rank(match: Match) -> tuple[bool, float]:
+    return match.decision is Decision.ALERT, match.confidence
 
 
 def _evidence(findings: Findings, ordinal: int) -> tuple[Evidence, ...]:
