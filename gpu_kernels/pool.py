@@ -224,7 +224,7 @@ class _Child:
             async with asyncio.timeout(_START_SECONDS):
                 ready, length = hello_from_bytes(await self._receive(HELLO_BYTES))
                 text = (await self._receive(length)).decode()
-        except (OSError, TimeoutError) as error:
+        except (OSError, UnicodeDecodeError) as error:  # TimeoutError is an OSError
             self.kill()
             raise EngineChildError("an engine child died before it was ready") from error
         except BaseException:

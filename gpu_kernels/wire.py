@@ -106,7 +106,7 @@ class Request:
 
 def hello_to_bytes(text: str, *, ready: bool) -> bytes:
     """Encode a child's first words: its vector space, or why it has none."""
-    content = text.encode()[:MAX_TEXT]
+    content = text.encode()[:MAX_TEXT].decode(errors="ignore").encode()  # no half of a letter
     return _HELLO.pack(_HELLO_MAGIC, int(ready), len(content)) + content
 
 
@@ -116,8 +116,10 @@ def hello_from_bytes(header: bytes) -> tuple[bool, int]:
     Raises:
         EngineChildError: it is none.
     """
+    if len(header) != HELLO_BYTES:
+        raise EngineChildError("an engine child spoke half a word")
     magic, ready, length = _HELLO.unpack(header)
-    if magic != _HELLO_MAGIC or length > MAX_TEXT:
+    if magic != _HELLO_MAGIC or ready > 1 or length > MAX_TEXT:
         raise EngineChildError("an engine child spoke out of turn")
     return bool(ready), length
 
@@ -143,6 +145,8 @@ class ReplyHeader:
         Raises:
             EngineChildError: not the answer to that request.
         """
+        if len(header) != REPLY_BYTES:
+            raise EngineChildError("an engine child answered half of something")
         magic, answered, status, length, seconds = _REPLY.unpack(header)
         if (magic, answered) != (_REPLY_MAGIC, number) or length > MAX_ANSWER_BYTES:
             raise EngineChildError("an engine child answered something else")

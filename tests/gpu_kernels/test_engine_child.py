@@ -12,10 +12,21 @@ from pathlib import Path
 
 import pytest
 
-from gpu_kernels.wire import HELLO_BYTES, REPLY_BYTES, ReplyHeader, Request, hello_from_bytes
+from gpu_kernels.arrays import unpack
+from gpu_kernels.fingerprint import ImageFingerprint
+from gpu_kernels.wire import (
+    HELLO_BYTES,
+    REPLY_BYTES,
+    AnswerStatus,
+    ReplyHeader,
+    Request,
+    Task,
+    hello_from_bytes,
+)
 from tests.contracts.test_engines import TOY, toy_network
 
 ROOT = Path(__file__).parents[2]
+REQUEST = Request(number=5, task=Task.QUERY, width=6, height=7)
 
 
 class Child:
@@ -27,6 +38,7 @@ class Child:
         fields = json.dumps(asdict(replace(TOY, sha256=sha256)))
         module = [sys.executable, "-m", "gpu_kernels.engine_child"]
         arguments = [str(theirs.fileno()), str(os.getpid()), "onnxruntime", fields, str(path)]
+        arguments.append(str(path.parent))
         with theirs:
             self.process = subprocess.Popen(
                 module + arguments,
@@ -41,6 +53,10 @@ class Child:
 
     def receive(self, length: int) -> bytes:
         return self.socket.recv(length, socket.MSG_WAITALL)
+
+    def answer(self, number: int) -> tuple[AnswerStatus, bytes]:
+        header = ReplyHeader.from_bytes(self.receive(REPLY_BYTES), number=number)
+        return header.status, self.receive(header.size_bytes)
 
     def send(self, header: bytes, pixels: bytes) -> None:
         descriptor = os.memfd_create("frame")
@@ -70,10 +86,10 @@ def child(model: Path) -> Iterator[Child]:
 
 def test_it_says_its_space_then_answers_and_ends_when_the_parent_hangs_up(child: Child) -> None:
     assert child.hello() == (True, "toy/1/onnxruntime/f32")
-    request = Request(number=5, width=6, height=7, reference=False)
-    child.send(request.to_bytes(), os.urandom(request.size_bytes))
-    header = ReplyHeader.from_bytes(child.receive(REPLY_BYTES), number=5, dimensions=8)
-    assert len(child.receive(header.size_bytes)) == header.size_bytes
+    child.send(REQUEST.to_bytes(), os.urandom(REQUEST.size_bytes))
+    status, content = child.answer(5)
+    assert status is AnswerStatus.FINE
+    assert ImageFingerprint.from_arrays(unpack(content)).embeddings.shape[1] == 8
     child.socket.close()
     assert child.process.wait(10) == 0
 
@@ -81,7 +97,38 @@ def test_it_says_its_space_then_answers_and_ends_when_the_parent_hangs_up(child:
 @pytest.mark.parametrize("pixels", [0, 7 * 6 * 3 - 1, 7 * 6 * 3 + 1])
 def test_memory_that_does_not_fit_its_header_is_never_read(child: Child, pixels: int) -> None:
     child.hello()
-    child.send(Request(number=5, width=6, height=7, reference=False).to_bytes(), bytes(pixels))
+    child.send(REQUEST.to_bytes(), bytes(pixels))
+    assert child.receive(1) == b""
+    assert child.process.wait(10) != 0
+
+
+def test_sound_comes_as_samples(child: Child) -> None:
+    child.hello()
+    request = Request(number=6, task=Task.SOUND, width=16_000, height=1)
+    child.send(request.to_bytes(), os.urandom(request.size_bytes))
+    status, content = child.answer(6)
+    assert status is AnswerStatus.FINE
+    assert unpack(content)
+
+
+def test_a_missing_network_is_told_in_words_and_the_next_request_is_served(child: Child) -> None:
+    child.hello()
+    for number, task in ((7, Task.FACES), (8, Task.QUERY)):
+        request = replace(REQUEST, number=number, task=task)
+        child.send(request.to_bytes(), bytes(request.size_bytes))
+        status, content = child.answer(number)
+        assert (status is AnswerStatus.NO_MODEL) == (task is Task.FACES)
+        assert (b"haechi models pull" in content) == (task is Task.FACES)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [bytes(len(REQUEST.to_bytes())), REQUEST.to_bytes()[:-1]],
+    ids=["zeros", "short"],
+)
+def test_a_header_that_is_none_ends_it(child: Child, header: bytes) -> None:
+    child.hello()
+    child.send(header, bytes(REQUEST.size_bytes))
     assert child.receive(1) == b""
     assert child.process.wait(10) != 0
 

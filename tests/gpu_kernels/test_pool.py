@@ -11,20 +11,35 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from gpu_kernels.engine import load_engine
-from gpu_kernels.errors import ModelError, PoisonedInputError
-from gpu_kernels.fingerprint import fingerprint_query, fingerprint_reference
+from gpu_kernels.errors import EngineChildError, ModelError, PoisonedInputError
+from gpu_kernels.fingerprint import (
+    fingerprint_moving_reference,
+    fingerprint_query,
+    fingerprint_reference,
+)
+from gpu_kernels.keypoints import Keypoints, find_keypoints
 from gpu_kernels.models import Model
 from gpu_kernels.pool import EnginePool
+from gpu_kernels.sound import fingerprint_sound
+from gpu_kernels.toolbox import as_samples
 from gpu_kernels.views import Picture
+from gpu_kernels.wire import MAX_SAMPLES, Task
 from tests.contracts.test_engines import TOY, toy_network
 from tests.gpu_kernels.test_views import photo
 
 ENGINE = "onnxruntime"  # of the three, it starts fastest
+MAKERS = {
+    Task.QUERY: fingerprint_query,
+    Task.REFERENCE: fingerprint_reference,
+    Task.MOVING_REFERENCE: fingerprint_moving_reference,
+}
 
 
 @pytest.fixture(scope="module")
@@ -52,11 +67,8 @@ async def test_children_see_what_the_engine_sees(pool: EnginePool, toy: tuple[Pa
     engine = load_engine(ENGINE, path, model=model)
     assert pool.space == engine.space
     for picture in (photo(90, 160), photo(1, 7), np.asarray(photo(200, 200)[:, ::-1])):
-        for reference, make in ((False, fingerprint_query), (True, fingerprint_reference)):
-            theirs, ours = (
-                await pool.fingerprint(picture, reference=reference),
-                make(picture, engine),
-            )
+        for task, make in MAKERS.items():
+            theirs, ours = await pool.fingerprint(picture, task=task), make(picture, engine)
             assert (theirs.width, theirs.height, theirs.space) == (
                 ours.width,
                 ours.height,
@@ -65,6 +77,109 @@ async def test_children_see_what_the_engine_sees(pool: EnginePool, toy: tuple[Pa
             assert theirs.detail == ours.detail
             for name in ("boxes", "embeddings", "pdq", "pdq_quality"):
                 np.testing.assert_array_equal(getattr(theirs, name), getattr(ours, name))
+
+
+async def test_a_fingerprint_keeps_when_its_picture_was(pool: EnginePool) -> None:
+    assert (await pool.fingerprint(photo(60, 60), at_seconds=7.5)).at_seconds == 7.5
+    assert (await pool.fingerprint(photo(60, 60))).at_seconds == 0
+
+
+async def test_children_see_points_and_hear_sounds_as_the_parent_would(pool: EnginePool) -> None:
+    picture = photo(200, 300)
+    arrays, seconds = await pool.look(Task.KEYPOINTS, np.asarray(picture[:, ::-1]))
+    theirs = Keypoints.from_arrays(arrays)
+    ours = find_keypoints(np.ascontiguousarray(picture[:, ::-1]))
+    np.testing.assert_array_equal(theirs.descriptors, ours.descriptors)
+    assert len(theirs.points) > 20
+    assert seconds > 0
+    samples = np.random.default_rng(1).integers(-9000, 9000, 4 * 16_000).astype(np.int16)
+    heard, _ = await pool.look(Task.SOUND, samples)
+    for name, expected in fingerprint_sound(as_samples(samples)).to_arrays().items():
+        np.testing.assert_array_equal(heard[name], expected)
+
+
+async def test_a_child_without_a_model_says_the_way_out_and_lives_on(pool: EnginePool) -> None:
+    before = pool.pids()
+    with pytest.raises(ModelError, match="haechi models pull"):
+        await pool.look(Task.NUDITY, photo(60, 60))
+    assert pool.pids() == before
+    assert (await pool.fingerprint(photo(60, 60))).width == 60
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        np.zeros((2, 100), np.int16),
+        np.zeros(100, np.float32),
+        np.zeros(100, ">i2"),
+        np.zeros(0, np.int16),
+        np.zeros(MAX_SAMPLES + 1, np.int16),
+    ],
+    ids=["stereo", "floats", "other end", "none", "endless"],
+)
+async def test_what_is_no_sound_is_refused_before_any_child_hears_it(
+    toy: tuple[Path, Model], samples: NDArray[Any]
+) -> None:
+    pool = EnginePool(ENGINE, *toy, children=1)
+    with pytest.raises(ValueError, match=r"expected int16|a sound of"):
+        await pool.look(Task.SOUND, samples)
+    assert pool.pids() == []
+
+
+ANSWERS: dict[str, tuple[type[Exception], str]] = {
+    "reply_to_bytes(1, 0, b'no arrays', 0.1)": (PoisonedInputError, "killed"),
+    "reply_to_bytes(9, 0, pack({}), 0.1)": (PoisonedInputError, "killed"),
+    "reply_to_bytes(1, 0, pack({'size': np.zeros(2)}), 0.1)": (EngineChildError, "something"),
+}
+LIAR = """
+import json, socket, sys
+import numpy as np
+from gpu_kernels.arrays import pack
+from gpu_kernels.wire import REQUEST_BYTES, hello_to_bytes, reply_to_bytes
+with socket.socket(fileno=int(sys.argv[1])) as connection:
+    connection.sendall(hello_to_bytes("toy", ready=True))
+    socket.recv_fds(connection, REQUEST_BYTES, 1)
+    connection.sendall({answer})
+    connection.recv(1)
+"""
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+async def test_a_child_that_was_taken_over_is_not_believed(
+    toy: tuple[Path, Model], monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    error, words = ANSWERS[answer]
+    pool = child_of(LIAR.replace("{answer}", answer), toy, monkeypatch)
+    await pool.start()
+    try:
+        with pytest.raises(error, match=words):
+            await pool.fingerprint(photo(20, 20))
+    finally:
+        await pool.close()
+
+
+def child_of(program: str, toy: tuple[Path, Model], monkeypatch: pytest.MonkeyPatch) -> EnginePool:
+    """Make a pool whose children run another program."""
+    original = subprocess.Popen
+
+    def start(command: list[str], **options: Any) -> "subprocess.Popen[bytes]":
+        return original([command[0], "-c", program, *command[3:]], **options)
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    return EnginePool(ENGINE, *toy, children=1)
+
+
+@pytest.mark.parametrize(
+    "hello", ["b'HKH1' + bytes([1, 0, 0, 0, 1, 0, 0, 0, 255])", "bytes(12)", "b''"]
+)
+async def test_a_child_that_says_no_hello_is_an_error_of_the_engines(
+    toy: tuple[Path, Model], monkeypatch: pytest.MonkeyPatch, hello: str
+) -> None:
+    program = f"import socket, sys; socket.socket(fileno=int(sys.argv[1])).sendall({hello})"
+    pool = child_of(program, toy, monkeypatch)
+    with pytest.raises(EngineChildError, match=r"died before|out of turn"):
+        await pool.start()
+    assert pool.pids() == []
 
 
 async def test_a_child_is_given_no_setting(
