@@ -80,7 +80,10 @@ class Keypoints:
         size = take(arrays, "size", np.int64, (2,))
         points = take(arrays, "points", np.float32, (None, 2))
         descriptors = take(arrays, "descriptors", np.uint8, (len(points), 128))
-        if len(points) > MAX_POINTS or not np.isfinite(points).all():
+        at = take(arrays, "at", np.float64, (1,))
+        if not np.isfinite(points).all() or not np.isfinite(at).all():
+            raise ValueError("keypoints that are nowhere")
+        if len(points) > MAX_POINTS or not 0 < size.min() <= size.max() <= SIDE:
             raise ValueError("no keypoints")
         width, height = (int(one) for one in size)
         return cls(
@@ -88,7 +91,7 @@ class Keypoints:
             height=height,
             points=points,
             descriptors=descriptors,
-            at_seconds=float(take(arrays, "at", np.float64, (1,))[0]),
+            at_seconds=float(at[0]),
         )
 
 
