@@ -93,7 +93,10 @@ class ImageFingerprint:
         if not 0 < len(boxes) <= _MAX_ROWS or len(hashes) > _MAX_ROWS:
             raise ValueError("no fingerprint of a picture")
         width, height = (int(one) for one in take(arrays, "size", np.int64, (2,)))
-        detail, at_seconds = (float(one) for one in take(arrays, "numbers", np.float64, (2,)))
+        numbers = take(arrays, "numbers", np.float64, (2,))
+        if not all(np.isfinite(one).all() for one in (boxes, embeddings, numbers)):
+            raise ValueError("a fingerprint of no numbers")
+        detail, at_seconds = (float(one) for one in numbers)
         return cls(
             width=width,
             height=height,

@@ -1,6 +1,7 @@
 """`gpu_kernels.fingerprint`, with an engine that needs no weights."""
 
 import io
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from gpu_kernels.engine import Embeddings, PictureBatch, at_unit_length
 from gpu_kernels.fingerprint import (
     MIN_DETAIL,
     ImageFingerprint,
+    fingerprint_moving_reference,
     fingerprint_query,
     fingerprint_reference,
     from_bytes,
@@ -100,22 +102,45 @@ def test_of_a_flat_page_its_parts_are_comparable() -> None:
 @pytest.mark.parametrize("size", HOSTILE, ids=str)
 def test_no_shape_of_picture_raises(size: tuple[int, int]) -> None:
     picture = np.random.default_rng(1).integers(0, 256, (*size, 3), np.uint8)
-    for make in (fingerprint_query, fingerprint_reference):
+    for make in (fingerprint_query, fingerprint_reference, fingerprint_moving_reference):
         fingerprint = make(picture, Thumbnails())
         assert np.isfinite(fingerprint.embeddings).all()
 
 
-def test_what_is_stored_is_read_again() -> None:
-    stored = fingerprint_reference(photo(300, 400), Thumbnails())
-    read = from_bytes(to_bytes(stored))
-    assert (read.width, read.height, read.space, read.detail) == (
-        stored.width,
-        stored.height,
-        stored.space,
-        stored.detail,
-    )
-    for name in ("boxes", "embeddings", "pdq", "pdq_quality"):
+def test_a_moving_reference_has_fewer_views_mirrored_and_eight_hashes() -> None:
+    frame = fingerprint_moving_reference(photo(300, 400), Thumbnails())
+    assert len(frame.embeddings) == len(frame.boxes) == 2 * (1 + 5)
+    assert len(frame.pdq) == len(frame.pdq_quality) == 8
+    assert frame.boxes[0].tolist() == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("edit", ["mirror", "corner"])
+def test_edited_frames_are_nearer_than_other_frames(edit: str) -> None:
+    picture = photo(300, 400, seed=1, blobs=8)
+    copy = {"mirror": picture[:, ::-1], "corner": picture[90:, 120:]}[edit]
+    reference = fingerprint_moving_reference(picture, Thumbnails())
+    query = fingerprint_query(np.ascontiguousarray(copy), Thumbnails())
+    other = fingerprint_query(photo(300, 400, seed=2, blobs=8), Thumbnails())
+    assert best(query, reference) > 0.9
+    assert best(other, reference) < 0.6
+
+
+FIELDS = ("boxes", "embeddings", "pdq", "pdq_quality")
+
+
+def assert_same(read: ImageFingerprint, stored: ImageFingerprint) -> None:
+    for name in ("width", "height", "space", "detail", "at_seconds"):
+        assert getattr(read, name) == getattr(stored, name)
+    for name in FIELDS:
         np.testing.assert_array_equal(getattr(read, name), getattr(stored, name))
+
+
+@pytest.mark.parametrize(
+    "make", [fingerprint_query, fingerprint_reference, fingerprint_moving_reference]
+)
+def test_what_is_stored_is_read_again(make: Callable[..., ImageFingerprint]) -> None:
+    stored = replace(make(photo(300, 400), Thumbnails()), at_seconds=12.25)
+    assert_same(from_bytes(to_bytes(stored)), stored)
 
 
 def archive(**fields: object) -> bytes:
@@ -125,26 +150,99 @@ def archive(**fields: object) -> bytes:
     return buffer.getvalue()
 
 
+def of_format_1(stored: ImageFingerprint, **changes: object) -> bytes:
+    """Store as the first version did: an .npz archive."""
+    fields: dict[str, object] = {
+        "format": np.array(1),
+        "size": np.array([stored.width, stored.height]),
+        "space": np.frombuffer(stored.space.encode(), np.uint8),
+        "boxes": stored.boxes,
+        "embeddings": stored.embeddings,
+        "pdq": stored.pdq,
+        "pdq_quality": stored.pdq_quality,
+        "detail": np.array(stored.detail),
+    }
+    return archive(**(fields | changes))
+
+
+@pytest.mark.parametrize("make", [fingerprint_query, fingerprint_reference])
+def test_what_the_first_version_stored_is_still_read(
+    make: Callable[..., ImageFingerprint],
+) -> None:
+    stored = make(photo(300, 400), Thumbnails())
+    assert_same(from_bytes(of_format_1(stored)), stored)
+
+
+WHOLE = fingerprint_query(photo(64, 64), Thumbnails())
+UNEQUAL: dict[str, dict[str, Any]] = {
+    "no boxes": {"boxes": WHOLE.boxes[:0]},
+    "no view": {"boxes": WHOLE.boxes[:0], "embeddings": WHOLE.embeddings[:0]},
+    "three corners": {"boxes": WHOLE.boxes[:, :3]},
+    "one long row": {"embeddings": WHOLE.embeddings.ravel()},
+    "doubles": {"embeddings": WHOLE.embeddings.astype(np.float64)},
+    "no number": {"embeddings": WHOLE.embeddings * np.float32(np.nan)},
+    "a box without end": {"boxes": WHOLE.boxes + np.float32(np.inf)},
+    "half a hash": {"pdq": WHOLE.pdq[:, :16]},
+    "no quality": {"pdq_quality": WHOLE.pdq_quality[:0]},
+    "too many hashes": {
+        "pdq": np.zeros((257, 32), np.uint8),
+        "pdq_quality": np.zeros(257, np.uint8),
+    },
+    "too many views": {
+        "boxes": np.zeros((257, 4), np.float32),
+        "embeddings": np.zeros((257, 2), np.float32),
+    },
+    "no text": {"space": np.array([255], np.uint8)},
+}
+
+
+@pytest.mark.parametrize("changes", UNEQUAL.values(), ids=UNEQUAL)
+def test_arrays_that_do_not_fit_together_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"no |not |utf-8"):
+        ImageFingerprint.from_arrays({**WHOLE.to_arrays(), **changes})
+    with pytest.raises(ValueError, match=r"no |not |utf-8"):
+        from_bytes(of_format_1(WHOLE, **changes))
+
+
+@pytest.mark.parametrize("numbers", [[np.nan, 0], [np.inf, 0], [3, np.nan], [3, np.inf], [3]])
+def test_a_detail_or_a_time_that_is_no_number_is_refused(numbers: list[float]) -> None:
+    with pytest.raises(ValueError, match="number"):
+        ImageFingerprint.from_arrays(
+            {**WHOLE.to_arrays(), "numbers": np.array(numbers, np.float64)}
+        )
+
+
+@pytest.mark.parametrize("name", WHOLE.to_arrays())
+def test_an_array_that_is_missing_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        ImageFingerprint.from_arrays({k: v for k, v in WHOLE.to_arrays().items() if k != name})
+
+
 @pytest.mark.parametrize(
     "content",
     [
         b"",
         b"junk" * 100,
+        b"PK" + b"junk" * 100,
         archive(format=1),
-        archive(format=2),
         archive(format=np.array([object()])),
-        to_bytes(fingerprint_query(photo(64, 64), Thumbnails()))[:-200],
+        of_format_1(WHOLE, detail=np.array([object()])),
+        of_format_1(WHOLE)[:-200],
+        to_bytes(WHOLE)[:-200],
+        to_bytes(WHOLE) + b"0",
     ],
-    ids=["empty", "junk", "fields", "format", "pickled", "truncated"],
+    ids=[
+        "empty",
+        "junk",
+        "junk archive",
+        "fields",
+        "pickled",
+        "pickled detail",
+        "short archive",
+        "short",
+        "long",
+    ],
 )
 def test_what_is_no_fingerprint_is_refused(content: bytes) -> None:
-    with pytest.raises(ValueError, match=r"fingerprint|format|pickle"):
+    with pytest.raises(ValueError, match=r"fingerprint|pickle|packed|too many"):
         from_bytes(content)
-
-
-def test_arrays_that_do_not_fit_together_are_refused() -> None:
-    whole = fingerprint_query(photo(64, 64), Thumbnails())
-    with pytest.raises(ValueError, match="do not fit together"):
-        from_bytes(to_bytes(replace(whole, boxes=whole.boxes[:0])))
-    with pytest.raises(ValueError, match="do not fit together"):
-        from_bytes(to_bytes(replace(whole, pdq_quality=whole.pdq_quality[:0])))

@@ -12,6 +12,7 @@ from gpu_kernels.views import (
     WHOLE,
     Box,
     Picture,
+    corners,
     crops,
     cut,
     detail,
@@ -150,3 +151,11 @@ def test_crops_cover_half_of_the_area_each() -> None:
         assert crop.area == pytest.approx(0.49)
         assert crop.x1 <= 1
         assert crop.y1 <= 1
+
+
+def test_corners_and_the_middle_are_five_of_the_crops() -> None:
+    assert len(set(corners())) == 5
+    for corner in corners():
+        assert any(overlap(corner, crop) > 0.999 for crop in crops())
+    assert {(box.x0, box.y0) for box in corners()} >= {(0, 0)}
+    assert any(box.x1 == pytest.approx(1) == box.y1 for box in corners())
