@@ -3,6 +3,7 @@
 Started by `gpu_kernels.pool` as `python -m gpu_kernels.engine_child`; dies with its parent.
 """
 
+import contextlib
 import json
 import mmap
 import os
@@ -50,7 +51,8 @@ def main(arguments: list[str]) -> int:
             connection.sendall(hello_to_bytes(str(error), ready=False))
             return 1
         connection.sendall(hello_to_bytes(engine.space, ready=True))
-        _serve(connection, Toolbox(engine, engine_name, Path(weights)))
+        with contextlib.suppress(ConnectionError):  # the parent hung up amid an answer
+            _serve(connection, Toolbox(engine, engine_name, Path(weights)))
         engine.close()
     return 0
 
