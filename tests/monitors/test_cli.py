@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from monitors import recognition
 from monitors.cli import audit_app, case_app, db_app, parse_end
-from streams.errors import CaseError, ConfigurationError, UnknownCaseError
+from streams.errors import CaseError, ConfigurationError, NoConsentError, UnknownCaseError
 from tests.fakes import FakeRecogniser, picture_bytes
 
 OPEN = ("open", "--alias", "나무", "--age-class", "adult", "--basis", "victim_request")
@@ -156,6 +156,17 @@ def test_each_file_gets_one_line_in_the_order_given(run: Run, files: list[str]) 
     assert (again["outcome"], again["reference"]) == ("duplicate", rows[0]["reference"])
     assert _rows(run("show", "나무", "--json"))[0]["references"] == 2
     assert "unreadable undecodable_media" in run("reference", "add", "나무", files[2]).stdout
+
+
+def test_a_subject_is_enrolled_with_consent_alone(run: Run, files: list[str]) -> None:
+    run(*OPEN)
+    with pytest.raises(NoConsentError):
+        run("reference", "add", "나무", "--subject", "face", files[0])
+    run("consent", "나무", "--set", "face")
+    (nobody,) = _rows(run("reference", "add", "나무", "--subject", "face", files[0], "--json"))
+    assert (nobody["outcome"], nobody["reason"]) == ("refused", "subject_unclear")
+    run("reference", "add", "나무", "--subject", "smell", files[0], status=2)
+    assert _rows(run("show", "나무", "--json"))[0]["references"] == 0
 
 
 def test_an_unknown_case_enrols_nothing(run: Run, files: list[str]) -> None:
