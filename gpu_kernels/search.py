@@ -244,6 +244,9 @@ class FrameGallery:
         Raises:
             ValueError: they live in another vector space.
         """
+        with self._lock:
+            for query in queries:  # one that is too plain to be searched alone is aligned, too
+                self._check(query)
         nearest: dict[int, tuple[Candidate, int]] = {}
         for place, query in enumerate(queries):
             for found in self.search(query, limit, below=below):
@@ -254,16 +257,20 @@ class FrameGallery:
         chosen = sorted(near, key=lambda one: _nearest_first(nearest[one][0]))[:limit]
         with self._lock:
             chosen += [one for one in self._plain_films(below) if one not in nearest]
-            aligned = {one: self._align(queries, one) for one in chosen if queries}
+            aligned = {
+                one: (self._align(queries, one), self._film(one).varied)
+                for one in chosen
+                if queries
+            }
         films = [
             FilmCandidate(
                 ordinal=ordinal,
                 alignment=alignment,
                 nearest=nearest[ordinal][0] if ordinal in nearest else None,
                 nearest_frame=nearest[ordinal][1] if ordinal in nearest else 0,
-                varied=self._film(ordinal).varied,
+                varied=varied,
             )
-            for ordinal, alignment in aligned.items()
+            for ordinal, (alignment, varied) in aligned.items()
         ]
         return sorted(films, key=lambda one: -one.alignment.similarity)
 

@@ -2,17 +2,19 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from gpu_kernels.alignment import MIN_VARIETY, align
 from gpu_kernels.fingerprint import ImageFingerprint
 from gpu_kernels.hamming import hamming
 from gpu_kernels.index import INDEXES
-from gpu_kernels.search import FrameGallery
+from gpu_kernels.search import MIN_PLAIN_FRAMES, FrameGallery
 
 SPACE = "toy/1/numpy/f32"
 
@@ -31,6 +33,7 @@ def a_print(
     near: NDArray[np.float32] | None = None,
     pdq: NDArray[np.uint8] | None = None,
     quality: int = 100,
+    at_seconds: float = 0.0,
 ) -> ImageFingerprint:
     """Random directions and hashes; `near` makes the last view point almost there."""
     random = np.random.default_rng(seed)
@@ -48,6 +51,7 @@ def a_print(
         pdq=hashes,
         pdq_quality=np.full(len(hashes), quality, np.uint8),
         detail=detail,
+        at_seconds=at_seconds,
     )
 
 
@@ -165,3 +169,145 @@ def test_additions_and_searches_of_two_threads_do_not_disturb_each_other() -> No
             gallery.add(ordinal, a_print(ordinal))
         stop.set()
         assert searching.result() > 0
+
+
+def film_of(
+    seed: int, count: int, *, detail: float = 5.0, step: float = 1.0, space: str = SPACE
+) -> list[ImageFingerprint]:
+    """Frames one after the other, of which each has two or three views."""
+    return [
+        a_print(
+            1000 * seed + n,
+            views=2 + n % 2,
+            detail=detail,
+            space=space,
+            quality=0,
+            at_seconds=n * step,
+        )
+        for n in range(count)
+    ]
+
+
+def likest(query: ImageFingerprint, reference: ImageFingerprint, views: int | None = None) -> float:
+    """Compare each view with each view."""
+    return max(
+        float(one @ other) for one in query.embeddings[:views] for other in reference.embeddings
+    )
+
+
+def affinity_of(
+    queries: list[ImageFingerprint], references: list[ImageFingerprint], views: int | None = None
+) -> NDArray[np.float32]:
+    rows = [[likest(one, other, views) for other in references] for one in queries]
+    return np.array(rows, np.float32)
+
+
+@settings(max_examples=25)
+@given(seed=st.integers(0, 10**6), counts=st.lists(st.integers(1, 9), min_size=1, max_size=4))
+def test_a_films_lines_are_those_of_each_reference_alone(seed: int, counts: list[int]) -> None:
+    """Every reference is a candidate: all are aligned, whatever the index says."""
+    references = [film_of(50 + n, count) for n, count in enumerate(counts)]
+    gallery = FrameGallery("exact")
+    for ordinal, frames in enumerate(references):
+        for one in reversed(frames):  # they may come in any order
+            gallery.add(ordinal, one)
+    queries = film_of(seed + 100, 5, step=0.5)
+    found = {one.ordinal: one for one in gallery.search_film(queries, len(counts))}
+    assert sorted(found) == list(range(len(counts)))
+    for ordinal, frames in enumerate(references):
+        itself = affinity_of(frames, frames, views=1)
+        affinity = affinity_of(queries, frames)
+        times = [np.array([one.at_seconds for one in some]) for some in (queries, frames)]
+        expected = align(affinity, itself, times[0], times[1])
+        film = found[ordinal]
+        assert film.alignment.similarity == pytest.approx(expected.similarity, abs=1e-5)
+        assert film.alignment.pairs == expected.pairs
+        assert film.varied == (len(frames) > 1 and itself.std() >= MIN_VARIETY)
+        assert film.nearest is not None
+        assert film.nearest.similarity == pytest.approx(float(affinity.max()), abs=1e-5)
+        assert film.nearest_frame == int(affinity.max(axis=1).argmax())
+        np.testing.assert_array_equal(gallery.seconds_of(ordinal), times[1])
+
+
+def test_a_copied_film_comes_first_with_its_place_and_time() -> None:
+    gallery = FrameGallery()
+    for ordinal in range(6):
+        for one in film_of(ordinal, 20):
+            gallery.add(ordinal, one)
+    copy = [replace(one, at_seconds=n * 1.0) for n, one in enumerate(film_of(4, 20)[6:16])]
+    found = gallery.search_film(copy, 3)
+    assert found[0].ordinal == 4
+    assert found[0].varied
+    assert found[0].alignment.similarity == pytest.approx(1, abs=1e-5)
+    assert found[0].alignment.reference_span_seconds == (6.0, 15.0)
+    assert (found[0].alignment.pattern or 0) > 0.6
+    assert max(one.alignment.pattern or 0 for one in found[1:]) < 0.5
+    assert [one.alignment.similarity for one in found] == sorted(
+        (one.alignment.similarity for one in found), reverse=True
+    )
+
+
+def test_a_film_of_plain_frames_is_found_by_their_order() -> None:
+    """None of them is compared alone."""
+    gallery = FrameGallery()
+    for one in film_of(1, 12, detail=0.5):
+        gallery.add(0, replace(one, boxes=one.boxes * 0 + np.array([0, 0, 1, 1], np.float32)))
+    copy = [
+        replace(one, boxes=one.boxes * 0 + np.array([0, 0, 1, 1], np.float32))
+        for one in film_of(1, 12, detail=0.5)[2:10]
+    ]
+    (found,) = gallery.search_film(copy, 5)
+    assert found.nearest is None
+    assert found.alignment.frames == 8
+    assert found.alignment.reference_span_seconds == (2.0, 9.0)
+    assert gallery.search_film(copy, 5, below=0) == []
+
+
+def test_a_few_plain_frames_have_no_order_worth_looking_at() -> None:
+    gallery = FrameGallery()
+    for one in film_of(1, MIN_PLAIN_FRAMES - 1, detail=0.5):
+        gallery.add(0, replace(one, boxes=one.boxes * 0 + np.array([0, 0, 1, 1], np.float32)))
+    assert gallery.search_film(film_of(1, 5), 5) == []
+
+
+def test_a_reference_that_hardly_changes_is_as_good_as_a_picture() -> None:
+    gallery = FrameGallery()
+    for n in range(8):
+        gallery.add(0, a_print(5, at_seconds=float(n)))
+        gallery.add(1, a_print(60 + n, at_seconds=float(n)))
+    gallery.add(2, a_print(7))
+    found = {one.ordinal: one.varied for one in gallery.search_film(film_of(1, 3), 5)}
+    assert found == {0: False, 1: True, 2: False}
+
+
+def test_frames_of_another_vector_space_are_never_aligned() -> None:
+    """Frames too plain to be searched alone are refused like all others."""
+    gallery = FrameGallery()
+    for one in film_of(1, 8, detail=0.5):
+        gallery.add(0, one)
+    flat = np.array([0, 0, 1, 1], np.float32)
+    strangers = [
+        replace(one, boxes=one.boxes * 0 + flat)
+        for one in film_of(1, 8, detail=0.5, space="toy/2/numpy/f32")
+    ]
+    with pytest.raises(ValueError, match="in a gallery of"):
+        gallery.search_film(strangers, 5)
+
+
+def test_no_frames_and_no_references_are_no_film() -> None:
+    assert FrameGallery().search_film(film_of(1, 3), 5) == []
+    gallery = FrameGallery()
+    gallery.add(0, a_print(1))
+    assert gallery.search_film([], 5) == []
+
+
+def test_a_film_that_grows_is_aligned_anew() -> None:
+    gallery = FrameGallery()
+    frames = film_of(1, 10)
+    for one in frames[:5]:
+        gallery.add(0, one)
+    assert gallery.search_film(frames, 1)[0].alignment.reference_span_seconds == (0.0, 4.0)
+    for one in frames[5:]:
+        gallery.add(0, one)
+    for grown in (gallery, gallery.without({9})):
+        assert grown.search_film(frames, 1)[0].alignment.reference_span_seconds == (0.0, 9.0)
