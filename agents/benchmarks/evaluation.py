@@ -27,23 +27,6 @@ class Scores:
     by_edit: dict[str, float]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AtThreshold:
-    """What a fixed threshold gives.
-
-    Args:
-        recall: of copies, at least that alike.
-        false_posts: unrelated posts that fire.
-        unrelated: how many there are.
-        by_edit: recall for each edit.
-    """
-
-    recall: float
-    false_posts: int
-    unrelated: int
-    by_edit: dict[str, float]
-
-
 def evaluate(likeness: Likeness, truth: NDArray[np.intp], edits: Sequence[str]) -> Scores:
     """Score a method without any threshold of its own.
 
@@ -59,20 +42,6 @@ def evaluate(likeness: Likeness, truth: NDArray[np.intp], edits: Sequence[str]) 
         micro_ap=micro_average_precision(likeness, truth),
         recall=float(hits.mean()),
         threshold=threshold,
-        by_edit=_by_edit(hits, copies, edits),
-    )
-
-
-def at_threshold(
-    likeness: Likeness, truth: NDArray[np.intp], edits: Sequence[str], threshold: float
-) -> AtThreshold:
-    """Score a method at a threshold; see `evaluate`."""
-    copies = truth >= 0
-    hits = likeness[copies, truth[copies]] >= threshold
-    return AtThreshold(
-        recall=float(hits.mean()),
-        false_posts=int((likeness[~copies].max(axis=1) >= threshold).sum()),
-        unrelated=int((~copies).sum()),
         by_edit=_by_edit(hits, copies, edits),
     )
 

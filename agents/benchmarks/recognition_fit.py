@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,15 +70,11 @@ def fit(
         review=0.5,
     )
     told: dict[str, Any] = {"half": FITTED_HALF, "method": "peaks over threshold, exponential"}
-    shifts: dict[str, float] = {}
-    reviews = []
-    anchor = 0.0
-    for kind in ("image", "video", "audio"):
+    reached: dict[str, tuple[float, float]] = {}
+    for kind in _FEATURES:
         unrelated = _unrelated(*sets[kind], numbers, _MODALITY[kind])
         alert, review = (tail(unrelated, rate) for rate in (ALERT_RATE, REVIEW_RATE))
-        anchor = alert.log_odds if kind == "image" else anchor
-        shifts[kind] = anchor - alert.log_odds
-        reviews.append(review.log_odds + shifts[kind])
+        reached[kind] = alert.log_odds, review.log_odds
         told[kind] = {
             "unrelated": len(unrelated),
             "alert_log_odds": _rounded(alert),
@@ -88,13 +84,32 @@ def fit(
     return (
         replace(
             numbers,
-            moving=_shifted(numbers.moving, shifts["video"]),
-            heard=_shifted(numbers.heard, shifts["audio"]),
-            alert=round(probability(anchor), 6),
-            review=round(probability(max(reviews)), 6),
+            moving=_on_one_scale(numbers.moving, reached["video"], reached["image"]),
+            heard=_on_one_scale(numbers.heard, reached["audio"], reached["image"]),
+            alert=round(probability(reached["image"][0]), 6),
+            review=round(probability(reached["image"][1]), 6),
         ),
         told,
     )
+
+
+_P = TypeVar("_P", Moving, Heard)
+
+
+def _on_one_scale(part: _P, own: tuple[float, float], common: tuple[float, float]) -> _P:
+    """Stretch a part's log-odds so that its two thresholds fall on the common ones.
+
+    The same confidence then means the same rate of false alarms, whatever the evidence.
+
+    Args:
+        part: its weights.
+        own: log-odds of `alert` and `review`, extrapolated for this kind.
+        common: those of pictures.
+    """
+    factor = (common[0] - common[1]) / max(own[0] - own[1], 1e-6)
+    weights = {field.name: getattr(part, field.name) * factor for field in fields(part)}
+    weights["intercept"] += common[0] - own[0] * factor
+    return type(part)(**{name: round(value, 4) for name, value in weights.items()})
 
 
 def tail(values: Floats, rate: float) -> Threshold:
@@ -207,10 +222,6 @@ def _moving(weights: Floats) -> Moving:
 
 def _heard(weights: Floats) -> Heard:
     return Heard(intercept=round(float(weights[0]), 4), similarity=round(float(weights[2]), 4))
-
-
-def _shifted(part: Any, by: float) -> Any:
-    return replace(part, intercept=round(part.intercept + by, 4))
 
 
 def _unrelated(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.benchmarks.evaluation import at_threshold, evaluate, micro_average_precision
+from agents.benchmarks.evaluation import evaluate, micro_average_precision
 
 TRUTH = np.array([0, 1, 0, -1, -1], np.intp)
 EDITS = ["crop", "crop", "flip", "", "flip"]
@@ -22,12 +22,6 @@ def test_recall_counts_copies_above_the_most_alike_unrelated_post() -> None:
 def test_a_copy_no_more_alike_than_an_unrelated_post_is_not_found() -> None:
     level = np.array([[0.5, 0.1], [0.2, 0.6], [0.4, 0.3], [0.5, 0.1], [0.2, 0.0]])
     assert evaluate(level, TRUTH, EDITS).recall == pytest.approx(1 / 3)
-
-
-def test_a_fixed_threshold_fires_from_its_very_value() -> None:
-    found = at_threshold(LIKENESS, TRUTH, EDITS, 0.5)
-    assert (found.false_posts, found.unrelated) == (1, 2)
-    assert found.recall == pytest.approx(2 / 3)
 
 
 def test_a_perfect_ranking_has_precision_one() -> None:
