@@ -83,7 +83,7 @@ class Settings(BaseSettings):
         default=64 * 2**20,
         ge=1024,
         le=64 * 2**20,
-        description="A larger medium is refused; the decoder takes no more. 24 are in hand at once.",
+        description="A larger medium is refused; the decoder takes no more.",
     )
     fetch_attempts: int = Field(
         default=3, ge=1, le=10, description="Tries of a medium whose host does not deliver."

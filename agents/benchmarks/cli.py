@@ -117,3 +117,16 @@ def hostile(
     report = run_hostile(files, seed=seed, also=also)
     typer.echo(json.dumps(report.to_json(), indent=None if as_json else 2))
     raise typer.Exit(report.exit_status)
+
+
+@bench_app.command()
+def gallery(
+    *,
+    vectors: Annotated[int, typer.Option(min=1000, help="References' views.")] = 1_000_000,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Search among very many references: time and memory, against FAISS called bare."""
+    from agents.benchmarks.large_gallery import measure_large_gallery
+
+    found = measure_large_gallery(vectors, progress=lambda words: typer.echo(words, err=True))
+    typer.echo(json.dumps(found.to_json(), indent=None if as_json else 2))
