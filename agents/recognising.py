@@ -45,7 +45,7 @@ class Eyes:
         self._fetcher: GuardedFetcher | None = None
         self._redis: Redis | None = None
         self._keeper: GalleryKeeper | None = None
-        self._index: tuple[Gallery | None, KeywordIndex] = (None, KeywordIndex(()))
+        self._index: tuple[Gallery, KeywordIndex] | None = None
         self._seen: OrderedDict[str, Examined] = OrderedDict()
         self._seen_in: Gallery | None = None
         self.children_answer = True
@@ -167,20 +167,19 @@ class Eyes:
             self._seen_in = gallery
 
     def _in_force(self) -> tuple[Gallery, KeywordIndex]:
-        index = self.index()
-        gallery = self._index[0]
-        return gallery or self._fresh(), index
+        """Give the gallery and its keywords, made ready once a version."""
+        gallery, kept = self._fresh(), self._index
+        if kept is None or kept[0] is not gallery:
+            kept = self._index = (gallery, KeywordIndex(gallery.keywords))
+        return kept
 
     def index(self) -> KeywordIndex:
-        """Give the keywords in force, made ready once a version. For one thread at a time.
+        """Give the keywords in force, made ready once a version.
 
         Raises:
             GalleryStaleError: nothing may be matched now.
         """
-        gallery = self._fresh()
-        if self._index[0] is not gallery:
-            self._index = (gallery, KeywordIndex(gallery.keywords))
-        return self._index[1]
+        return self._in_force()[1]
 
     def _fresh(self) -> Gallery:
         """Give the gallery; a post compared with the empty one of `current` would end as clear."""

@@ -35,8 +35,9 @@ _FEW_POINTS = 4
 PATTERN = 0.6
 """Correlation of the likeness beside the line (`gpu_kernels.alignment`) below which a video is
 taken for another recording of one scene: an officer may look, nobody is paged."""
-NEGATIVE = 8.0
-"""Log-odds that a medium loses which is more like something that was rejected before."""
+NEGATIVE = 20.0
+"""Log-odds that a medium loses which is more like something that was rejected before than like the
+reference: enough that nobody looks again, unless other evidence is overwhelming."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
