@@ -130,3 +130,17 @@ def gallery(
 
     found = measure_large_gallery(vectors, progress=lambda words: typer.echo(words, err=True))
     typer.echo(json.dumps(found.to_json(), indent=None if as_json else 2))
+
+
+@bench_app.command()
+def speed(
+    *,
+    jobs: Annotated[int, typer.Option(min=1, help="Engine and decoder processes.")] = 2,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Scan a minute of 720p, with and without speech, beside decoding alone."""
+    from agents.benchmarks.speed import measure_speed
+    from streams.settings import Settings
+
+    found = measure_speed(Settings(), jobs, lambda words: typer.echo(words, err=True))
+    typer.echo(json.dumps(found.to_json(), indent=None if as_json else 2))

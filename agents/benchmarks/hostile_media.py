@@ -109,15 +109,17 @@ def make_film(
     rate: int = 10,
     draw: Callable[[int], Pixels] = scene,
     aspect: Fraction | None = None,
+    hold: int | None = None,
 ) -> bytes:
     """Make a film or a sound.
 
     Args:
         recipe: container and codecs.
         seconds: how long.
-        rate: frames a second; every second has another picture.
-        draw: the picture of a second.
+        rate: frames a second.
+        draw: the picture of each place.
         aspect: how wide a pixel is.
+        hold: frames that a picture stays; None: a second.
     """
     file = io.BytesIO()
     with av.open(file, "w", format=recipe.container) as container:
@@ -126,7 +128,7 @@ def make_film(
         audio = _add_audio(container, recipe) if recipe.audio else None
         if video is not None:
             for index in range(round(seconds * rate)):
-                frame = VideoFrame.from_ndarray(draw(index // rate), format="rgb24")
+                frame = VideoFrame.from_ndarray(draw(index // (hold or rate)), format="rgb24")
                 container.mux(video.encode(frame))
             container.mux(video.encode(None))
         if audio is not None:
