@@ -256,7 +256,7 @@ class FrameGallery:
         near = [one for one, (found, _) in nearest.items() if _is_worth_aligning(found)]
         chosen = sorted(near, key=lambda one: _nearest_first(nearest[one][0]))[:limit]
         with self._lock:
-            chosen += [one for one in self._plain_films(below) if one not in nearest]
+            chosen += [one for one in self._plain_films(below) if one not in chosen]
             aligned = {
                 one: (self._align(queries, one), self._film(one).varied)
                 for one in chosen
