@@ -3,8 +3,8 @@
     key frames and sound ─▶ dense frames ─▶ local features ─▶ other speeds and pitches
                         ─▶ faces, voices ─▶ writing ─▶ speech
 
-Each step is taken only while nothing is decided, while somebody could be found by it, and while
-there is time; what was not done is told. A GPU changes the engines, not this order.
+Each step is taken only while nothing is decided, somebody could be found by it, and there is time;
+what was not done is told. A GPU changes the engines, not this order.
 """
 
 import asyncio
@@ -24,13 +24,8 @@ from agents.steps.examining import (
     rejected,
     to_points,
 )
-from agents.steps.matching import (
-    CANDIDATES,
-    Findings,
-    SubjectFound,
-    find_pictures,
-    judge,
-)
+from agents.steps.findings import Findings, SubjectFound
+from agents.steps.matching import CANDIDATES, find_pictures, judge
 from agents.steps.reading import best_hits, search_lettering, search_transcript
 from agents.steps.triaging import KeywordIndex
 from alerts.calibration import shipped_calibration
@@ -50,8 +45,8 @@ Left = Callable[[], float]
 Told = Callable[[str, float], None]
 """Told of each step that was taken, and the seconds that it took."""
 
-WORTH_SECONDS = {"dense": 1.0, "keypoints": 0.5, "thorough_sound": 2.0, "faces": 1.0,
-                 "voices": 1.0, "lettering": 2.0, "speech": 4.0}  # fmt: skip
+WORTH_SECONDS = {"dense": 1.0, "keypoints": 0.5, "thorough_sound": 2.0, "faces": 1.0, "voices": 1.0,
+                 "lettering": 2.0, "speech": 4.0}  # fmt: skip
 """What must be left for a step to begin: about what it takes at least."""
 
 OPTIONAL = frozenset({"faces", "voices", "lettering", "speech"})
@@ -153,10 +148,8 @@ class Examiner:
             EngineError: no engine child can be had.
             ModelError: the picture's embedder went missing meanwhile.
         """
-        examination = _Examination(
-            self._recogniser, known, left, self._told, thorough=self._thorough
-        )
-        return await examination.run(body)
+        one = _Examination(self._recogniser, known, left, self._told, thorough=self._thorough)
+        return await one.run(body)
 
 
 class _Examination:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from agents.benchmarks.recognition_records import Seen
 from agents.benchmarks.recognition_set import FITTED_HALF, KindSet
-from agents.steps.matching import Findings, log_odds
+from agents.steps.findings import Findings
+from agents.steps.matching import log_odds
 from alerts.policy import (
     Calibration,
     Heard,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents.examining import Examined
-from agents.steps.matching import FilmFound, Findings, StillFound
+from agents.steps.findings import FilmFound, Findings, StillFound
 from alerts.policy import Points
 from gpu_kernels.alignment import Alignment
 from gpu_kernels.search import Candidate

@@ -12,7 +12,8 @@ from rich.table import Table
 from agents.benchmarks.evaluation import Likeness, evaluate
 from agents.benchmarks.recognition_records import Seen
 from agents.benchmarks.recognition_set import REPORTED_HALF, KindSet
-from agents.steps.matching import Findings, confidence, log_odds, may_alert
+from agents.steps.findings import Findings
+from agents.steps.matching import confidence, log_odds, may_alert
 from alerts.policy import Calibration, decide, fuse, log_odds_of
 from streams.types import Decision, Modality
 

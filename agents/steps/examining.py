@@ -2,15 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from agents.steps.matching import (
-    Applicable,
-    FilmFound,
-    Findings,
-    Owner,
-    Searchable,
-    StillFound,
-    confidence,
-)
+from agents.steps.findings import Applicable, FilmFound, Findings, Owner, Searchable, StillFound
+from agents.steps.matching import confidence
 from alerts.policy import MIN_SHARE, PATTERN, Calibration, Points, log_odds_of
 from gpu_kernels.fingerprint import ImageFingerprint
 from gpu_kernels.keypoints import Agreement, Keypoints

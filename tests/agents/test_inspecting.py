@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from agents.examining import Examined, Left
 from agents.inspecting import BATCH_SECONDS, DEPTH_SECONDS, Inspecting, Media, Tries
-from agents.steps.matching import Findings
+from agents.steps.findings import Findings
 from monitors import inbox
 from monitors.database import Database
 from monitors.tables import outcomes

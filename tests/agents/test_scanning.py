@@ -26,7 +26,7 @@ from agents.demo.scenes import draw
 from agents.examining import Examined
 from agents.scan_report import FileResult, JsonReport, TableReport, progress_over, to_json
 from agents.scanning import LiveGallery, Scanner, in_order, list_files, read_file
-from agents.steps.matching import Findings
+from agents.steps.findings import Findings
 from haechi import app
 from monitors.migrate import open_database
 from streams.errors import (

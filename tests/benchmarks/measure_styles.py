@@ -7,41 +7,24 @@ None is a copy of another, so every alert is a false one.
 """
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents.demo import scenes
-from agents.steps.matching import match_image
+from agents.steps.examining import pairs_to_verify, to_points
+from agents.steps.findings import Findings
+from agents.steps.matching import find_pictures, judge
 from gpu_kernels.engine import Engine, load_engine
 from gpu_kernels.fingerprint import fingerprint_query, fingerprint_reference
-from gpu_kernels.search import FrameGallery
+from gpu_kernels.keypoints import agree, find_keypoints
+from monitors.gallery import Gallery, Owner
+from monitors.shelf import Shelf
 from streams.types import CaseId, ContentId, Decision, ReferenceId
 from tests.weights import pulled
 
 REFERENCES, OTHERS = 4, 8
-CASE = CaseId("case")
-
-
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """Whose an ordinal of the gallery is."""
-
-    reference: ReferenceId
-    case: CaseId = CASE
-
-    @property
-    def content(self) -> ContentId:
-        return ContentId(self.reference)
-
-
-@dataclass(frozen=True, slots=True)
-class Gallery:
-    """The references of one kind."""
-
-    owners: list[Drawn]
-    frames: FrameGallery
 
 
 def draw(kind: str, seed: int) -> NDArray[np.uint8]:
@@ -50,13 +33,26 @@ def draw(kind: str, seed: int) -> NDArray[np.uint8]:
 
 def count(kind: str, engine: Engine) -> Counter[Decision]:
     """Count the decisions on each drawing's most confident candidate."""
-    gallery = Gallery([], FrameGallery())
+    shelf, owners = Shelf(), []
     for seed in range(REFERENCES):
-        gallery.frames.add(seed, fingerprint_reference(draw(kind, 1000 + seed), engine))
-        gallery.owners.append(Drawn(ReferenceId(str(seed))))
+        drawn, name = draw(kind, 1000 + seed), str(seed)
+        shelf.frames.add(seed, fingerprint_reference(drawn, engine))
+        shelf.points[seed] = (find_keypoints(drawn),)
+        owners.append(
+            Owner(case=CaseId("case"), reference=ReferenceId(name), content=ContentId(name))
+        )
+    gallery = Gallery(version=1, owners=tuple(owners), shelf=shelf, keywords=())
     found: Counter[Decision] = Counter()
     for seed in range(OTHERS):
-        matches = match_image(fingerprint_query(draw(kind, seed), engine), gallery)
+        drawn = draw(kind, seed)
+        prints = [fingerprint_query(drawn, engine)]
+        findings = Findings(space=prints[0].space)
+        find_pictures(findings, prints, gallery)
+        ours = find_keypoints(drawn)
+        for ordinal, pairs in pairs_to_verify(findings, gallery, prints, REFERENCES):
+            points = to_points([agree(ours, theirs) for _, theirs in pairs])
+            findings.stills[ordinal] = replace(findings.stills[ordinal], points=points)
+        matches = judge(findings, gallery)
         found[matches[0].decision if matches else Decision.NONE] += 1
     return found
 

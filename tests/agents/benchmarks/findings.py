@@ -6,7 +6,7 @@ import numpy as np
 
 from agents.benchmarks.recognition_records import Seen
 from agents.benchmarks.recognition_set import KindSet, Post, Reference
-from agents.steps.matching import FilmFound, Findings, StillFound
+from agents.steps.findings import FilmFound, Findings, StillFound
 from alerts.policy import Points
 from gpu_kernels.alignment import Alignment
 from gpu_kernels.search import Candidate

@@ -4,7 +4,7 @@ import json
 
 from agents.benchmarks.recognition_records import from_record, to_record
 from agents.examining import Examined
-from agents.steps.matching import Findings
+from agents.steps.findings import Findings
 from streams.types import Looked, MediaKind
 from tests.agents.benchmarks.findings import a_film, a_sound, a_still
 
