@@ -35,6 +35,8 @@ _TOLERANCE = 5.0
 _TRIES = 1000
 _CELL = 4
 """Points within so many pixels of each other count as one: SIFT gives one corner several."""
+_STRAY = 0.15
+"""Share of the agreeing points, at either end, that may lie far from the rest by chance."""
 _LARGEST, _SMALLEST = 100.0, 0.003
 """Change of area that an edit makes; transforms beyond it are degenerate."""
 
@@ -153,11 +155,10 @@ def _agree(query: Keypoints, reference: Keypoints, *, mirrored: bool) -> Agreeme
     agreeing = cast("NDArray[Any]", inside).ravel().astype(bool)
     start, end = start[agreeing], end[agreeing]
     places = min(len(np.unique(np.round(side / _CELL), axis=0)) for side in (start, end))
-    x0, y0, x1, y1 = _box(start * turned, reference)
     return Agreement(
         points=places,
         box=_box(end, query),
-        share=(x1 - x0) * (y1 - y0),
+        share=_share(start * turned, reference),
         mirrored=mirrored,
     )
 
@@ -188,6 +189,13 @@ def _is_an_edit(transform: Any) -> bool:
         return False
     area = abs(float(np.linalg.det(transform[:, :2])))
     return _SMALLEST < area < _LARGEST
+
+
+def _share(places: NDArray[np.float32], reference: Keypoints) -> float:
+    """Tell how much of a reference's area points span, strays at either end left out."""
+    low, high = np.quantile(places, [_STRAY, 1 - _STRAY], axis=0)
+    spanned = (high - low) / (1 - 2 * _STRAY) / [reference.width, reference.height]
+    return float(np.clip(spanned, 0, 1).prod())
 
 
 def _box(places: NDArray[np.float32], query: Keypoints) -> tuple[float, float, float, float]:
