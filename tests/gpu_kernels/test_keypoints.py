@@ -63,14 +63,14 @@ def test_a_crop_agrees_within_its_part_of_the_reference(name: str) -> None:
 def test_a_smaller_copy_agrees(name: str) -> None:
     found = compared(half(picture(name)), name)
     assert found.points > 40
-    assert found.share > 0.6
+    assert found.share > 0.3
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_compressed_copy_agrees(name: str) -> None:
     found = compared(compressed(picture(name)), name)
     assert found.points > 100
-    assert found.share > 0.6
+    assert found.share > 0.3
 
 
 @pytest.mark.parametrize("name", NAMES)
