@@ -31,7 +31,9 @@ holds a few true matches in 100,000 media (design.md)."""
 
 _PATTERN_WEIGHT = 1.5
 """Designed, not fitted: half 0 holds no two recordings of one scene."""
-_TAIL_SHARE = 0.05
+_TAIL_SHARE, _TAIL_LEAST, _TAIL_MOST = 0.05, 40, 0.25
+"""Share of the unrelated media that the tail is fitted to; of a small set more, so that at least so
+many are, but never above so large a share."""
 _RIDGE = 0.1
 _STEPS = 200
 _DRAWS = 400
@@ -130,7 +132,8 @@ def tail(values: Floats, rate: float) -> Threshold:
 
 
 def _extrapolated(values: Floats, rate: float) -> float:
-    threshold = float(np.quantile(values, 1 - _TAIL_SHARE))
+    share = min(max(_TAIL_SHARE, _TAIL_LEAST / len(values)), _TAIL_MOST)
+    threshold = float(np.quantile(values, 1 - share))
     excess = values[values > threshold] - threshold
     if not len(excess):
         return float(values.max())
