@@ -133,8 +133,9 @@ class Heard:
     """What copied sound says.
 
     Args:
-        intercept: log-odds of similarity 1.
-        similarity: weight of ln(similarity); at least 0.
+        intercept: log-odds of similarity 0.
+        similarity: weight of the similarity; at least 0. Unrelated sounds' similarities end in an
+            exponential tail, which their logarithms do not.
     """
 
     intercept: float
@@ -142,7 +143,7 @@ class Heard:
 
     def log_odds(self, similarity: float) -> float:
         """Weigh a sound; 0..1."""
-        return self.intercept + self.similarity * log_of(similarity)
+        return self.intercept + self.similarity * similarity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,10 +18,10 @@ from alerts.policy import (
     Moving,
     Still,
     hash_term,
+    log_odds_of,
     log_of,
     plain_term,
     points_term,
-    probability,
 )
 from streams.types import Modality
 
@@ -29,12 +29,17 @@ ALERT_RATE, REVIEW_RATE = 1e-5, 1e-4
 """False alarms a medium, extrapolated, against a gallery as large as the one fitted on: the world
 holds a few true matches in 100,000 media (design.md)."""
 
+ALERT, REVIEW = 0.99, 0.9
+"""Confidences that stand for those two rates, whatever the evidence."""
+
 _PATTERN_WEIGHT = 1.5
 """Designed, not fitted: half 0 holds no two recordings of one scene."""
 _TAIL_SHARE, _TAIL_LEAST, _TAIL_MOST = 0.05, 40, 0.25
 """Share of the unrelated media that the tail is fitted to; of a small set more, so that at least so
 many are, but never above so large a share."""
-_RIDGE = 0.1
+_RIDGE = 1.0
+"""Large, so that weights are spread over evidence that agrees: one alone tells the fitted half's
+copies apart, but not another's."""
 _STEPS = 200
 _DRAWS = 400
 
@@ -87,31 +92,32 @@ def fit(
     return (
         replace(
             numbers,
-            moving=_on_one_scale(numbers.moving, reached["video"], reached["image"]),
-            heard=_on_one_scale(numbers.heard, reached["audio"], reached["image"]),
-            alert=round(probability(reached["image"][0]), 6),
-            review=round(probability(reached["image"][1]), 6),
+            still=_on_one_scale(numbers.still, *reached["image"]),
+            moving=_on_one_scale(numbers.moving, *reached["video"]),
+            heard=_on_one_scale(numbers.heard, *reached["audio"]),
+            alert=ALERT,
+            review=REVIEW,
         ),
         told,
     )
 
 
-_P = TypeVar("_P", Moving, Heard)
+_P = TypeVar("_P", Still, Moving, Heard)
 
 
-def _on_one_scale(part: _P, own: tuple[float, float], common: tuple[float, float]) -> _P:
+def _on_one_scale(part: _P, alert: float, review: float) -> _P:
     """Stretch a part's log-odds so that its two thresholds fall on the common ones.
 
     The same confidence then means the same rate of false alarms, whatever the evidence.
 
     Args:
         part: its weights.
-        own: log-odds of `alert` and `review`, extrapolated for this kind.
-        common: those of pictures.
+        alert: log-odds at the rate of `ALERT_RATE`, extrapolated for this kind.
+        review: likewise, of `REVIEW_RATE`.
     """
-    factor = (common[0] - common[1]) / max(own[0] - own[1], 1e-6)
+    factor = (log_odds_of(ALERT) - log_odds_of(REVIEW)) / max(alert - review, 1e-6)
     weights = {field.name: getattr(part, field.name) * factor for field in fields(part)}
-    weights["intercept"] += common[0] - own[0] * factor
+    weights["intercept"] += log_odds_of(ALERT) - alert * factor
     return type(part)(**{name: round(value, 4) for name, value in weights.items()})
 
 
@@ -197,7 +203,7 @@ def _film_terms(findings: Findings) -> Iterable[tuple[int, list[float]]]:
 
 def _sound_terms(findings: Findings) -> Iterable[tuple[int, list[float]]]:
     for ordinal, one in findings.sounds.items():
-        yield ordinal, [0.0, log_of(one.similarity)]
+        yield ordinal, [0.0, one.similarity]
 
 
 _FEATURES: Mapping[str, _Features] = {

@@ -57,8 +57,8 @@ def a_set(kind: str, copies: int = 40, unrelated: int = 200) -> tuple[KindSet, l
     for i in range(copies + unrelated):
         is_copy = i < copies
         ordinal = i % 8
-        likeness = chance.uniform(0.5, 0.95) if is_copy else chance.uniform(0.05, 0.3)
-        points = int(chance.integers(15, 60) if is_copy else chance.integers(0, 5))
+        likeness = chance.uniform(0.5, 0.95) if is_copy else chance.uniform(0.2, 0.3)
+        points = int(chance.integers(15, 60) if is_copy else chance.integers(3, 5))
         findings = Findings(space="s")
         if kind == "image":
             findings.stills[ordinal] = a_still(ordinal, likeness, points=points)

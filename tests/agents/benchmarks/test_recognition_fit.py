@@ -9,7 +9,7 @@ from tests.agents.benchmarks.findings import a_set
 
 
 def test_a_fit_tells_copies_from_the_rest_of_either_half() -> None:
-    sets = {kind: a_set(kind) for kind in ("image", "video", "audio")}
+    sets = {kind: a_set(kind, 200, 1000) for kind in ("image", "video", "audio")}
     calibration, told = fit(sets)
     for kind, (media, seen) in sets.items():
         found = [confidence(one.findings, one.findings.ordinals[0], calibration) for one in seen]
