@@ -79,6 +79,10 @@ def recognition(
         typer.Option(help="Runs them; without it, what an earlier run left in the set is read."),
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Engine processes.")] = 2,
+    together: Annotated[
+        bool,
+        typer.Option("--together", help="Every post among the references of all kinds, besides."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a set.")] = False,
 ) -> None:
     """Recall of edited copies and false alarms, beside the peers; and fit the calibration."""
@@ -95,6 +99,7 @@ def recognition(
             peers=peers,
             peers_python=peers_python,
             jobs=jobs,
+            together=together,
             as_json=as_json,
         ),
     )

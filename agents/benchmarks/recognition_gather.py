@@ -10,6 +10,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TypeAlias
 
@@ -19,6 +20,8 @@ from agents.benchmarks.recognition_set import KindSet, Post
 from agents.examining import Examiner, Known
 from agents.steps.triaging import KeywordIndex
 from gpu_kernels.arrays import pack
+from gpu_kernels.fingerprint import ImageFingerprint
+from gpu_kernels.search import FilmCandidate, FrameGallery
 from monitors.deriving import derive
 from monitors.gallery import Gallery, Owner
 from monitors.recognition import Recogniser
@@ -42,6 +45,23 @@ _CODE = (
     "agents/steps/matching.py",
 )
 """What findings depend on; the calibration is not among it."""
+
+
+_nearest: ContextVar[dict[int, float]] = ContextVar("nearest")
+"""Of the post that is looked at: see `Seen.nearest`."""
+
+
+class _NotingFrames(FrameGallery):
+    """Notes how alike a film's likest frames are: what order in time is held against."""
+
+    def search_film(
+        self, queries: Sequence[ImageFingerprint], limit: int, *, below: int | None = None
+    ) -> list[FilmCandidate]:
+        found = super().search_film(queries, limit, below=below)
+        noted = _nearest.get()
+        noted.clear()
+        noted.update({one.ordinal: one.nearest.similarity for one in found if one.nearest})
+        return found
 
 
 async def gather(
@@ -106,6 +126,7 @@ async def build_gallery(media: KindSet, recogniser: Recogniser, at_once: int) ->
 
     found = await asyncio.gather(*(features(one.file) for one in media.references))
     shelf, owners = Shelf(), []
+    shelf.frames = _NotingFrames()
     for ordinal, (one, packed) in enumerate(zip(media.references, found, strict=True)):
         shelf.add(ordinal, packed, frame_space=recogniser.space)
         name = ReferenceId(one.id)
@@ -126,11 +147,13 @@ class _Looker:
 
     async def __call__(self, post: Post) -> Record:
         body = await asyncio.to_thread((self._folder / post.file).read_bytes)
+        nearest: dict[int, float] = {}
+        _nearest.set(nearest)
         try:
             examined = await self._examiner.examine(body, self._known, lambda: _NO_LIMIT)
         except MediaError as error:
             return {"error": error.reason}
-        return to_record(examined, self._ids)
+        return to_record(examined, self._ids, nearest)
 
 
 def _version(media: KindSet) -> str:

@@ -4,7 +4,7 @@ The numbers come before any calibration, so that fitting again costs no looking 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from agents.examining import Examined
@@ -24,21 +24,26 @@ class Seen:
 
     Args:
         findings: by the ordinal in the set's order of references.
+        nearest: cosine of the most alike frames of a film, whatever their order, by ordinal.
         seconds: of the medium.
         error: the reason where it could not be looked at.
     """
 
     findings: Findings
+    nearest: Mapping[int, float] = field(default_factory=dict)
     seconds: float = 0.0
     error: str | None = None
 
 
-def to_record(examined: Examined, ids: Sequence[str]) -> Record:
+def to_record(
+    examined: Examined, ids: Sequence[str], nearest: Mapping[int, float] | None = None
+) -> Record:
     """Write down what was found.
 
     Args:
         examined: the post.
         ids: of the gallery's references, in order.
+        nearest: see `Seen`.
     """
     findings = examined.findings
     looked = examined.looked
@@ -49,6 +54,7 @@ def to_record(examined: Examined, ids: Sequence[str]) -> Record:
                 "still": _still(findings.stills.get(ordinal)),
                 "film": _film(findings.films.get(ordinal)),
                 "sound": _sound(findings.sounds.get(ordinal)),
+                "nearest": (nearest or {}).get(ordinal),
             }
             for ordinal in findings.ordinals
         },
@@ -68,7 +74,7 @@ def from_record(record: Record, ordinals: Mapping[str, int]) -> Seen:
         record: of one post.
         ordinals: by the references' ids.
     """
-    findings = Findings(space=record.get("space", ""))
+    findings, nearest = Findings(space=record.get("space", "")), dict[int, float]()
     for name, found in record.get("references", {}).items():
         ordinal = ordinals[name]
         if found["still"] is not None:
@@ -77,8 +83,10 @@ def from_record(record: Record, ordinals: Mapping[str, int]) -> Seen:
             findings.films[ordinal] = _to_film(found["film"])
         if found["sound"] is not None:
             findings.sounds[ordinal] = _to_sound(found["sound"])
+        if found.get("nearest") is not None:
+            nearest[ordinal] = found["nearest"]
     seconds = float(record.get("looked", {}).get("seconds", 0.0))
-    return Seen(findings=findings, seconds=seconds, error=record.get("error"))
+    return Seen(findings=findings, nearest=nearest, seconds=seconds, error=record.get("error"))
 
 
 def _points(points: Points | None) -> list[float] | None:

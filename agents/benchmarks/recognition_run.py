@@ -22,7 +22,13 @@ from agents.benchmarks.recognition_report import (
     score,
     span_errors,
 )
-from agents.benchmarks.recognition_set import KINDS, KindSet, load_set
+from agents.benchmarks.recognition_set import (
+    KINDS,
+    TOGETHER,
+    KindSet,
+    load_set,
+    together,
+)
 from alerts.calibration import load_calibration, save_calibration, shipped_calibration
 from alerts.policy import Calibration
 from gpu_kernels.models import MODELS
@@ -46,6 +52,7 @@ class Options:
     peers: Path | None
     peers_python: Path | None
     jobs: int
+    together: bool
     as_json: bool
 
 
@@ -64,7 +71,8 @@ def run(folders: Sequence[Path], options: Options) -> None:
     for folder, looked in found.items():
         rows: list[Row] = []
         for media, seen in looked.values():
-            peers = read_peers(_with_peers(media, settings, options)) if options.peers else {}
+            has_peers = options.peers is not None and media.kind != TOGETHER
+            peers = read_peers(_with_peers(media, settings, options)) if has_peers else {}
             rows += score(folder.name, media, seen, calibration, peers)
         _tell(folder, looked, rows, calibration, as_json=options.as_json)
 
@@ -79,14 +87,20 @@ async def _look_at_all(
     ) as recognition:
         for folder in folders:
             found[folder] = {}
-            for kind, whole in load_set(folder, options.same_content, options.only).kinds.items():
-                media = whole if options.sample is None else whole.sample(options.sample)
+            for kind, media in _chosen(folder, options).items():
                 progress = _progress(f"{folder.name}, {kind}")
                 seen = await gather(
                     media, recognition, cache=cache, jobs=options.jobs, progress=progress
                 )
                 found[folder][kind] = (media, seen)
     return found
+
+
+def _chosen(folder: Path, options: Options) -> dict[str, KindSet]:
+    kinds = load_set(folder, options.same_content, options.only).kinds
+    if options.sample is not None:
+        kinds = {kind: media.sample(options.sample) for kind, media in kinds.items()}
+    return kinds | ({TOGETHER: together(list(kinds.values()))} if options.together else {})
 
 
 def _progress(what: str) -> Progress:
@@ -100,9 +114,9 @@ def _progress(what: str) -> Progress:
 def _calibration(folder: Path, looked: Looked, options: Options) -> Calibration:
     if options.fit is None:
         return shipped_calibration()
-    if set(looked) != set(KINDS):
+    if set(looked) - {TOGETHER} != set(KINDS):
         raise ConfigurationError("to fit, images, videos and sounds are needed")
-    numbers, told = fit(looked)
+    numbers, told = fit({kind: looked[kind] for kind in KINDS})
     save_calibration(numbers, options.fit, fitted_on={"set": folder.name, **told})
     return load_calibration(options.fit)
 

@@ -11,7 +11,7 @@ import json
 import random
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from streams.errors import ConfigurationError
 
 KINDS = ("image", "video", "audio")
 FITTED_HALF, REPORTED_HALF = 0, 1
+TOGETHER = "together"
 UNSEEN = "audio_kept"
 """The edit that keeps the sound alone: nothing is to be seen of the reference."""
 
@@ -65,7 +66,7 @@ class KindSet:
     """A set's media of one kind, or of all.
 
     Args:
-        kind: one of `KINDS`.
+        kind: one of `KINDS`, or `TOGETHER`.
         folder: where the files are.
         references: the registered ones.
         posts: copies and unrelated ones.
@@ -135,6 +136,30 @@ class MediaSet:
     name: str
     folder: Path
     kinds: dict[str, KindSet]
+
+
+def together(sets: Sequence[KindSet]) -> KindSet:
+    """Put all kinds into one: every post is looked for among every reference."""
+    references = [reference for one in sets for reference in one.references]
+    posts = [post for one in sets for post in one.posts]
+    ignored = np.zeros((len(posts), len(references)), bool)
+    moved: list[Post] = []
+    column = 0
+    for one in sets:
+        rows, width = slice(len(moved), len(moved) + len(one.posts)), len(one.references)
+        ignored[rows, column : column + width] = one.ignored
+        moved += [
+            replace(post, reference=post.reference + column if post.reference >= 0 else -1)
+            for post in one.posts
+        ]
+        column += width
+    return KindSet(
+        kind=TOGETHER,
+        folder=sets[0].folder,
+        references=tuple(references),
+        posts=tuple(moved),
+        ignored=ignored,
+    )
 
 
 def half_of(source: str) -> int:

@@ -16,11 +16,12 @@ def test_findings_come_back_as_they_were() -> None:
     findings.sounds[1] = a_sound(0.6)
     looked = Looked(kind=MediaKind.VIDEO, seconds=9.0, until_seconds=9.0, frames=9)
     examined = Examined(matches=[], looked=looked, findings=findings)
-    record = json.loads(json.dumps(to_record(examined, ["a", "b"])))
+    record = json.loads(json.dumps(to_record(examined, ["a", "b"], {1: 0.9})))
     seen = from_record(record, {"a": 0, "b": 1})
     assert seen.findings.stills == findings.stills
     assert seen.findings.films == findings.films
     assert seen.findings.sounds == findings.sounds
+    assert seen.nearest == {1: 0.9}
     assert (seen.seconds, seen.error) == (9.0, None)
 
 

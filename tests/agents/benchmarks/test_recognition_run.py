@@ -20,6 +20,7 @@ def options(cache: Path, **changes: object) -> Options:
         "peers": None,
         "peers_python": None,
         "jobs": 2,
+        "together": False,
         "as_json": True,
     }
     return Options(**(given | changes))  # type: ignore[arg-type]
@@ -30,13 +31,16 @@ def test_a_set_gives_one_object_with_a_row_for_each_method(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pulled()
-    run([folder], options(tmp_path))
+    run([folder], options(tmp_path, together=True))
     told = json.loads(capsys.readouterr().out)
     ours = [row for row in told["rows"] if row["method"] == "haechi" and row["half"] == "all"]
+    mixed = ours.pop()
+    assert mixed["media"].startswith("together, ")
     assert {row["media"].split(",")[0]: row["recall"] for row in ours} == {
         "image": 1.0,
         "audio": 1.0,
     }
+    assert mixed["copies"] == 6
     with pytest.raises(ConfigurationError, match="videos"):
         run([folder], options(tmp_path, fit=tmp_path / "fit.json"))
     with pytest.raises(ConfigurationError, match="--sample"):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.benchmarks.recognition_set import film_of, half_of, load_set
+from agents.benchmarks.recognition_set import film_of, half_of, load_set, together
 from streams.errors import ConfigurationError
 
 
@@ -41,6 +41,23 @@ def test_what_shares_content_is_neither_a_find_nor_a_false_alarm(
     ignored = load_set(folder, groups).kinds["image"].ignored
     assert ignored[-1, 0]
     assert ignored.sum() == 1
+
+
+def test_together_every_post_keeps_its_reference(folder: Path) -> None:
+    kinds = load_set(folder).kinds
+    apart, mixed = list(kinds.values()), together(list(kinds.values()))
+    assert len(mixed.references) == sum(len(one.references) for one in apart)
+    assert mixed.ignored.shape == (len(mixed.posts), len(mixed.references))
+    theirs = [
+        one.references[post.reference].id if post.reference >= 0 else None
+        for one in apart
+        for post in one.posts
+    ]
+    ours = [
+        mixed.references[post.reference].id if post.reference >= 0 else None for post in mixed.posts
+    ]
+    assert ours == theirs
+    assert [post.file for post in mixed.posts] == [p.file for one in apart for p in one.posts]
 
 
 def test_parts_of_a_film_belong_together() -> None:
