@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_kernels.alignment import MIN_VARIETY, Affinity, Alignment, Seconds, align
+from gpu_kernels.alignment import Affinity, Alignment, Seconds, align
 from gpu_kernels.fingerprint import MIN_DETAIL, ImageFingerprint
 from gpu_kernels.hamming import hamming
 from gpu_kernels.index import DEFAULT_INDEX, Index, Vectors, load_index
@@ -62,15 +62,14 @@ class FilmCandidate:
         nearest: the frame that is most like any of the reference's, as `search` gives it; None
             where all of them are too plain to be compared alone.
         nearest_frame: that frame's place among those that were asked about.
-        varied: whether the reference changes enough for its order to tell something; one that
-            hardly does is as good as a picture.
+        moves: whether the reference has several frames; one that has not is a picture.
     """
 
     ordinal: int
     alignment: Alignment
     nearest: Candidate | None
     nearest_frame: int
-    varied: bool
+    moves: bool
 
 
 class _Hashes:
@@ -112,7 +111,7 @@ class _Film:
         self._rows = np.concatenate([one.embeddings for one in ordered])
         self._starts = _starts(ordered)
         self.itself = self.affinity(ordered, views=1)
-        self.varied = len(ordered) > 1 and float(self.itself.std()) >= MIN_VARIETY
+        self.moves = len(ordered) > 1
 
     def affinity(self, queries: Sequence[ImageFingerprint], views: int | None = None) -> Affinity:
         """Give each pair of frames the highest cosine of any of their views.
@@ -258,9 +257,7 @@ class FrameGallery:
         with self._lock:
             chosen += [one for one in self._plain_films(below) if one not in chosen]
             aligned = {
-                one: (self._align(queries, one), self._film(one).varied)
-                for one in chosen
-                if queries
+                one: (self._align(queries, one), self._film(one).moves) for one in chosen if queries
             }
         films = [
             FilmCandidate(
@@ -268,9 +265,9 @@ class FrameGallery:
                 alignment=alignment,
                 nearest=nearest[ordinal][0] if ordinal in nearest else None,
                 nearest_frame=nearest[ordinal][1] if ordinal in nearest else 0,
-                varied=varied,
+                moves=moves,
             )
-            for ordinal, (alignment, varied) in aligned.items()
+            for ordinal, (alignment, moves) in aligned.items()
         ]
         return sorted(films, key=lambda one: -one.alignment.similarity)
 

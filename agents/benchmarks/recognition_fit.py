@@ -37,9 +37,9 @@ _PATTERN_WEIGHT = 1.5
 _TAIL_SHARE, _TAIL_LEAST, _TAIL_MOST = 0.05, 40, 0.25
 """Share of the unrelated media that the tail is fitted to; of a small set more, so that at least so
 many are, but never above so large a share."""
-_RIDGE = 1.0
-"""Large, so that weights are spread over evidence that agrees: one alone tells the fitted half's
-copies apart, but not another's."""
+_RIDGE = {"image": 0.1, "video": 1.0, "audio": 1.0}
+"""Large where there are few references, so that weights are spread over evidence that agrees: one
+alone tells the fitted half's copies apart, but not another's."""
 _STEPS = 200
 _DRAWS = 400
 
@@ -166,7 +166,7 @@ def _weights(media: KindSet, seen: Sequence[Seen], features: "_Features") -> Flo
             ordinal, values = max(found, key=lambda one: one[1][1])
             rows.append([1.0, *values])
             labels.append(float(ordinal == media.posts[post].reference))
-    return _logistic(np.array(rows), np.array(labels))
+    return _logistic(np.array(rows), np.array(labels), _RIDGE[media.kind])
 
 
 _Features = Callable[[Findings], Iterable[tuple[int, list[float]]]]
@@ -258,15 +258,15 @@ _NOTHING = -30.0
 """Log-odds of a post that nothing was found in."""
 
 
-def _logistic(features: Floats, labels: Floats) -> Floats:
+def _logistic(features: Floats, labels: Floats, ridge: float) -> Floats:
     """Fit by Newton's method with a small ridge; all weights but the intercept at least 0."""
     weights = np.zeros(features.shape[1])
     free = np.ones(len(weights), bool)
     for _ in range(_STEPS):
         expected = 1 / (1 + np.exp(-np.clip(features @ weights, -30, 30)))
-        gradient = features.T @ (labels - expected) - _RIDGE * weights
+        gradient = features.T @ (labels - expected) - ridge * weights
         curvature = (features.T * (expected * (1 - expected))) @ features
-        curvature += _RIDGE * np.eye(len(weights))
+        curvature += ridge * np.eye(len(weights))
         step = np.linalg.solve(curvature[np.ix_(free, free)], gradient[free])
         weights[free] += np.clip(step, -5, 5)
         negative = free & (weights < 0)

@@ -45,8 +45,8 @@ def find_pictures(
 ) -> None:
     """Compare all frames of a medium with the gallery; what was found earlier is replaced.
 
-    A reference that hardly changes is a picture; one that does is compared in order of time, for
-    another recording of the same room is like it in every frame.
+    Where both have several frames they are compared in order of time, for another recording of the
+    same room is like it in every frame; otherwise as pictures.
 
     Raises:
         ValueError: the fingerprints live in another vector space than the gallery.
@@ -59,7 +59,7 @@ def find_pictures(
             findings.stills[one.ordinal] = found
         return
     for film in frames.search_film(prints, CANDIDATES, below=below):
-        if film.varied:
+        if film.moves:
             box = film.nearest.query_box if film.nearest else None
             findings.films[film.ordinal] = FilmFound(alignment=film.alignment, query_box=box)
         elif film.nearest is not None:

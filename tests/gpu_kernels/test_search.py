@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from gpu_kernels.alignment import MIN_VARIETY, align
+from gpu_kernels.alignment import align
 from gpu_kernels.fingerprint import ImageFingerprint
 from gpu_kernels.hamming import hamming
 from gpu_kernels.index import INDEXES
@@ -224,7 +224,7 @@ def test_a_films_lines_are_those_of_each_reference_alone(seed: int, counts: list
         film = found[ordinal]
         assert film.alignment.similarity == pytest.approx(expected.similarity, abs=1e-5)
         assert film.alignment.pairs == expected.pairs
-        assert film.varied == (len(frames) > 1 and itself.std() >= MIN_VARIETY)
+        assert film.moves == (len(frames) > 1)
         assert film.nearest is not None
         assert film.nearest.similarity == pytest.approx(float(affinity.max()), abs=1e-5)
         assert film.nearest_frame == int(affinity.max(axis=1).argmax())
@@ -239,7 +239,7 @@ def test_a_copied_film_comes_first_with_its_place_and_time() -> None:
     copy = [replace(one, at_seconds=n * 1.0) for n, one in enumerate(film_of(4, 20)[6:16])]
     found = gallery.search_film(copy, 3)
     assert found[0].ordinal == 4
-    assert found[0].varied
+    assert found[0].moves
     assert found[0].alignment.similarity == pytest.approx(1, abs=1e-5)
     assert found[0].alignment.reference_span_seconds == (6.0, 15.0)
     assert (found[0].alignment.pattern or 0) > 0.6
@@ -299,14 +299,14 @@ def test_a_few_plain_frames_have_no_order_worth_looking_at() -> None:
     assert gallery.search_film(film_of(1, 5), 5) == []
 
 
-def test_a_reference_that_hardly_changes_is_as_good_as_a_picture() -> None:
+def test_a_reference_of_several_frames_moves_even_where_it_hardly_changes() -> None:
     gallery = FrameGallery()
     for n in range(8):
         gallery.add(0, a_print(5, at_seconds=float(n)))
         gallery.add(1, a_print(60 + n, at_seconds=float(n)))
     gallery.add(2, a_print(7))
-    found = {one.ordinal: one.varied for one in gallery.search_film(film_of(1, 3), 5)}
-    assert found == {0: False, 1: True, 2: False}
+    found = {one.ordinal: one.moves for one in gallery.search_film(film_of(1, 3), 5)}
+    assert found == {0: True, 1: True, 2: False}
 
 
 def test_frames_of_another_vector_space_are_never_aligned() -> None:
