@@ -51,7 +51,7 @@ from tests.fakes import (
 NUMBERS = Calibration(
     still=Still(intercept=18.0, similarity=15.0, hash=0.7, plain=2.0, points=4.0),
     moving=Moving(intercept=12.0, similarity=12.0, frames=1.5, pattern=1.0, points=3.0),
-    heard=Heard(intercept=-8.0, similarity=20.0),
+    heard=Heard(intercept=-9.0, similarity=20.0),
     alert=0.994,
     review=0.95,
 )

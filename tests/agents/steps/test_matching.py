@@ -35,7 +35,7 @@ from tests.fakes import fingerprint_of
 NUMBERS = Calibration(
     still=Still(intercept=20.0, similarity=18.0, hash=3.0, plain=1.0, points=4.0),
     moving=Moving(intercept=12.0, similarity=12.0, frames=1.5, pattern=1.0, points=3.0),
-    heard=Heard(intercept=-8.0, similarity=20.0),
+    heard=Heard(intercept=-9.0, similarity=20.0),
     alert=0.99,
     review=0.8,
 )
@@ -265,7 +265,7 @@ def test_frames_out_of_a_copys_pattern_never_alert(
     findings = Findings(space=SPACE, films={2: a_film(similarity, pattern, frames)})
     findings.subjects = [a_subject(face, Modality.FACE)]
     assert Decision.ALERT not in {match.decision for match in judged(findings)}
-    findings.sounds = {2: a_sound(0.5 * sound)}  # -8 + 20 x .5 = 2: no review by itself
+    findings.sounds = {2: a_sound(0.5 * sound)}  # -9 + 20 x .5 = 1: no review by itself
     assert Decision.ALERT not in {match.decision for match in judged(findings)}
 
 
