@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
@@ -19,6 +20,19 @@ from agents.demo.scenes import draw
 
 PHOTOGRAPH = "photograph"
 """The kind of picture that is read, not drawn."""
+
+
+class Renderable(Protocol):
+    """A recipe of a file; equal ones give equal bytes on one machine."""
+
+    @property
+    def file(self) -> str:
+        """Its name on the host."""
+        ...
+
+    def to_bytes(self, photographs: Mapping[str, Path]) -> bytes:
+        """Make the file out of the photographs at hand, by name."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,14 +76,18 @@ class Recipe:
     quality: int = 85
     keep: float = 1.0
 
+    def to_bytes(self, photographs: Mapping[str, Path]) -> bytes:
+        """Make the file; see `render`."""
+        return render(self, photographs)
+
 
 def render(recipe: Recipe, photographs: Mapping[str, Path]) -> bytes:
     """Make the bytes of a medium; equal recipes give equal bytes on one machine."""
-    picture = _original(recipe.picture, photographs)
+    picture = original(recipe.picture, photographs)
     if recipe.tinted_like is not None:
-        picture = tint(picture, _original(recipe.tinted_like, photographs))
+        picture = tint(picture, original(recipe.tinted_like, photographs))
     if recipe.edit is not None:
-        other = picture if recipe.other is None else _original(recipe.other, photographs)
+        other = picture if recipe.other is None else original(recipe.other, photographs)
         chance = random.Random(recipe.seed)  # noqa: S311 - a picture's edit, not a secret
         picture = EDITS[recipe.edit](picture, chance, other)
     saved = io.BytesIO()
@@ -87,7 +105,7 @@ def tint(picture: Image.Image, like: Image.Image) -> Image.Image:
 
 
 async def render_all(
-    recipes: Iterable[Recipe], photographs: Mapping[str, Path], folder: Path, *, processes: int
+    recipes: Iterable[Renderable], photographs: Mapping[str, Path], folder: Path, *, processes: int
 ) -> AsyncGenerator[str, None]:
     """Write every medium into a folder, several at once; yield each file's name when written.
 
@@ -111,13 +129,14 @@ async def render_all(
         pool.shutdown(cancel_futures=True)
 
 
-def _write(job: tuple[Recipe, dict[str, Path], Path]) -> str:
+def _write(job: tuple[Renderable, dict[str, Path], Path]) -> str:
     recipe, photographs, folder = job
-    (folder / recipe.file).write_bytes(render(recipe, photographs))
+    (folder / recipe.file).write_bytes(recipe.to_bytes(photographs))
     return recipe.file
 
 
-def _original(picture: Picture, photographs: Mapping[str, Path]) -> Image.Image:
+def original(picture: Picture, photographs: Mapping[str, Path]) -> Image.Image:
+    """Read a photograph, or draw."""
     if picture.kind == PHOTOGRAPH:
         return open_picture(photographs[picture.name])
     return draw(picture.kind, picture.seed)

@@ -25,9 +25,10 @@ from rich.console import Console
 from agents.demo.host import MediaHost
 from agents.demo.instance import Instance, LaunchError, demo_settings
 from agents.demo.photographs import pull_photographs
+from agents.demo.plan import DemoCase, DemoStream, Kind
 from agents.demo.rendering import render_all
 from agents.demo.show import PlainShow, Show, TerminalShow
-from agents.demo.stream import DemoCase, DemoStream, build_stream
+from agents.demo.stream import build_stream
 from agents.demo.tally import Content, Tally, build_table, read_tally
 from monitors.cases import AgeClass, LegalBasis, NewCase
 from monitors.database import Database
@@ -171,10 +172,12 @@ class Demo:
         photographs = await asyncio.to_thread(
             pull_photographs, self._base.models, progress=show.say
         )
-        enrolled = [one for case in self._stream.cases for one in case.references]
-        show.say(f"seed {self._stream.seed}: drawing {len(self._stream.recipes)} pictures")
+        enrolled = [one for case in self._stream.cases for one in case.footage]
+        counts = self._stream.count_by_kind()
+        served = ", ".join(f"{counts[kind]} {kind}s" for kind in Kind)
+        show.say(f"seed {self._stream.seed}: making {served}")
         done = 0
-        for folder, recipes in (("references", enrolled), ("media", self._stream.recipes)):
+        for folder, recipes in (("references", enrolled), ("media", self._stream.media)):
             writing = render_all(
                 recipes,
                 photographs,
@@ -184,7 +187,7 @@ class Demo:
             async with contextlib.aclosing(writing):
                 async for _ in writing:
                     done += 1
-                    show.advance("pictures", done, len(enrolled) + len(self._stream.recipes))
+                    show.advance("media", done, len(enrolled) + len(self._stream.media))
 
     def _write_posts(self, settings: Settings, origin: str) -> None:
         if settings.replay_file is not None:
@@ -218,7 +221,7 @@ class Demo:
         for keyword in case.keywords:
             register.add_keyword(opened.id, keyword)
         enrolled: dict[tuple[str, str], Content] = {}
-        for reference in case.references:
+        for reference in case.footage:
             ended = await enroller.enrol(opened.id, self._home / "references" / reference.file)
             if ended.outcome is not EnrolOutcome.ENROLLED:
                 raise LaunchError(f"{reference.file} was not enrolled: {ended.reason}")

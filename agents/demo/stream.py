@@ -3,21 +3,22 @@
 Nothing here is anybody's: photographs of things, drawn pictures, invented boards and words.
 """
 
-import json
 import random
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from agents.demo.edits import EDITS, WITH_ANOTHER
+from agents.demo.footage import FilmRecipe, SoundRecipe
+from agents.demo.moving import Studio
 from agents.demo.photographs import PHOTOGRAPHS, SUBJECTS
-from agents.demo.rendering import PHOTOGRAPH, Picture, Recipe
+from agents.demo.plan import DemoCase, DemoStream, PlannedPost, Planted
+from agents.demo.rendering import PHOTOGRAPH, Picture, Recipe, Renderable
 from agents.demo.scenes import SCENES
 
 PLANTED_OF_EACH_EDIT = 4
 PLANTED_COMBINED = 2
 """Most uploaders do one thing to a picture."""
 LOOK_ALIKES_OF_EACH_EDIT = 6
-PLAIN_POSTS = 160
+PLAIN_POSTS = 120
 """Posts with unrelated pictures as they are."""
 TEXT_POSTS = 24
 BOARDS = 6
@@ -29,91 +30,13 @@ _CASES = (
     ("demo-orchid", ("난초방",)),
 )
 """Pseudonyms, and invented keywords that name nobody."""
+_FILMED = frozenset({"demo-river", "demo-maple", "demo-harbor"})
+_PLAYED = frozenset({"demo-harbor", "demo-orchid"})
+"""Cases with a film, and with a sound."""
 
 _OPENINGS = ("오늘 찍은", "이거 봤어?", "주말에", "퍼왔음", "길 가다가", "오랜만에", "공유합니다")
 _SUBJECTS = ("하늘 사진", "강아지 산책", "카페 후기", "야경 모음", "그림 연습", "여행 기록", "짤")
 _ENDINGS = ("ㅋㅋㅋ", "어때요?", "댓글 부탁", "저장은 자유", "더 있음", "!!", "#일상 #사진", "")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DemoCase:
-    """A case as an officer would open it.
-
-    Args:
-        alias: a pseudonym.
-        keywords: invented words.
-        references: the file name of each reference with its recipe.
-    """
-
-    alias: str
-    keywords: tuple[str, ...]
-    references: tuple[Recipe, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planted:
-    """A re-upload: whose reference, and what was done to it."""
-
-    case: str
-    reference: str
-    edit: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedPost:
-    """One post and the truth about it.
-
-    Args:
-        id: the board's identifier.
-        board: number of the invented board.
-        text: as published.
-        media: file names on the host, or whole URLs.
-        planted: the re-uploads among them; empty for most posts.
-    """
-
-    id: str
-    board: int
-    text: str
-    media: tuple[str, ...] = ()
-    planted: tuple[Planted, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DemoStream:
-    """Everything that one run shows.
-
-    Args:
-        seed: that it was drawn from.
-        cases: to be opened.
-        posts: in the order of publication.
-        recipes: the media that the host serves.
-    """
-
-    seed: int
-    cases: tuple[DemoCase, ...]
-    posts: tuple[PlannedPost, ...]
-    recipes: tuple[Recipe, ...]
-
-    @property
-    def planted(self) -> int:
-        """Count the posts that hold a re-upload."""
-        return sum(bool(post.planted) for post in self.posts)
-
-    def to_lines(self, origin: str) -> Iterator[str]:
-        """Write each post as a line of a replay file, its media on the host at `origin`."""
-        for post in self.posts:
-            media = [url if "://" in url else f"{origin}/{url}" for url in post.media]
-            yield json.dumps(
-                {
-                    "id": post.id,
-                    "url": f"https://board-{post.board}.example/{post.id}",
-                    "text": post.text,
-                    "author": f"user{post.board}{post.id[-2:]}",
-                    "language": "ko",
-                    "media": [{"url": url, "kind": "image"} for url in media],
-                },
-                ensure_ascii=False,
-            )
 
 
 def build_stream(seed: int) -> DemoStream:
@@ -128,11 +51,14 @@ class _Draft:
         self.seed = seed
         self.chance = random.Random(seed)  # noqa: S311 - a demo, not a secret
         self.recipes: list[Recipe] = []
+        self.moving: list[Renderable] = []
+        self.films: list[tuple[DemoCase, FilmRecipe]] = []
+        self.sounds: list[tuple[DemoCase, SoundRecipe]] = []
         self.posts: list[PlannedPost] = []
         self.drawn = 0
-        self.cases = self._cases()
-        named = {one.picture.name for one in self._references()}
-        self.unrelated = [one.name for one in PHOTOGRAPHS if one.name not in named]
+        self.unrelated = [one.name for one in PHOTOGRAPHS if one.name not in SUBJECTS]
+        self.studio = Studio(self.chance, lambda: self._unrelated(photograph=True), self._drawing)
+        self.cases = tuple(self._with_footage(case) for case in self._cases())
 
     def finish(self) -> DemoStream:
         """Write every kind of post, shuffle, and number them in the order of publication."""
@@ -144,6 +70,7 @@ class _Draft:
         for one in self._references():  # a photograph and a drawing in its colours
             for photograph in (True, False):
                 self._post((self._tinted(self._unrelated(photograph=photograph), one.picture),))
+        self._offer_moving()
         for _ in range(PLAIN_POSTS):
             self._post(self._drawings(self._media_count()))
         for _ in range(TEXT_POSTS):
@@ -156,7 +83,31 @@ class _Draft:
             cases=self.cases,
             posts=tuple(posts),
             recipes=tuple(self.recipes),
+            moving=tuple(self.moving),
         )
+
+    def _with_footage(self, case: DemoCase) -> DemoCase:
+        """Add the case's film, shot of its pictures, and its sound, where it has them."""
+        moving: list[Renderable] = []
+        if case.alias in _FILMED:
+            film = self.studio.film_of(
+                [one.picture for one in case.references], f"{case.alias}.mp4"
+            )
+            self.films.append((case, film))
+            moving.append(film)
+        if case.alias in _PLAYED:
+            sound = self.studio.sound_of(f"{case.alias}.mp3")
+            self.sounds.append((case, sound))
+            moving.append(sound)
+        return replace(case, moving=tuple(moving))
+
+    def _offer_moving(self) -> None:
+        for number, one in enumerate(self.studio.offerings(self.films, self.sounds)):
+            self.moving.append(one.recipe)
+            planted = () if one.planted is None else (one.planted,)
+            named = [p.case for p in planted] if number % 3 == 0 else []
+            words = [case.keywords[0] for case in self.cases if case.alias in named]
+            self._post((f"m/{one.recipe.file}",), planted, "".join(words))
 
     def _cases(self) -> tuple[DemoCase, ...]:
         subjects = list(SUBJECTS)
@@ -190,7 +141,8 @@ class _Draft:
         copy = self._medium(reference.picture, edit)
         media.insert(self.chance.randint(0, len(media)), copy)
         word = self.chance.choice(case.keywords) if done % 3 == 0 else ""
-        planted = Planted(case=case.alias, reference=reference.file, edit=edit)
+        films = tuple(film.file for owner, film in self.films if owner.alias == case.alias)
+        planted = Planted(case=case.alias, reference=reference.file, edit=edit, also=films)
         self._post(tuple(media), (planted,), word)
 
     def _post(

@@ -4,13 +4,13 @@ import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from rich.table import Table
 
-from agents.demo.stream import DemoStream, PlannedPost
+from agents.demo.plan import DemoStream, Kind, PlannedPost
 from monitors.database import Database
 from monitors.tables import locations, outcomes, tasks
 from streams.schemas import post_key
@@ -18,6 +18,8 @@ from streams.types import CaseId, ContentId, PostKey
 
 MIN_FOUND = 0.9
 """Share of the planted posts that a good run finds (design.md, Install)."""
+
+Key = TypeVar("Key")
 
 Content = tuple[CaseId, ContentId]
 """What a task is about."""
@@ -51,6 +53,8 @@ class Tally:
         tasks: how many there are.
         seconds: observed to task, one for each post that a task holds.
         by_edit: found and planted posts of each edit.
+        by_kind: likewise of each kind of medium.
+        served: how many media of each kind the host serves.
     """
 
     seed: int
@@ -63,6 +67,8 @@ class Tally:
     tasks: int
     seconds: Sequence[float]
     by_edit: Mapping[str, tuple[int, int]]
+    by_kind: Mapping[Kind, tuple[int, int]] = field(default_factory=dict)
+    served: Mapping[Kind, int] = field(default_factory=dict)
 
     @property
     def ended(self) -> int:
@@ -158,12 +164,14 @@ def _compare(
         if reason:
             reasons[outcome, reason] += count
     by_edit: dict[str, list[bool]] = defaultdict(list)
+    by_kind: dict[Kind, list[bool]] = defaultdict(list)
     false_alarms = 0
     for post in stream.posts:
         found, wrong = judge(post, enrolled, located)
         false_alarms += wrong
         for planted in post.planted:
             by_edit[planted.edit].append(found)
+            by_kind[planted.kind].append(found)
     planted_posts = [post for post in stream.posts if post.planted]
     return Tally(
         seed=stream.seed,
@@ -175,8 +183,14 @@ def _compare(
         false_alarms=false_alarms,
         tasks=counts[1],
         seconds=[one.seconds for one in located.values()],
-        by_edit={edit: (sum(found), len(found)) for edit, found in by_edit.items()},
+        by_edit=_counted(by_edit),
+        by_kind=_counted(by_kind),
+        served=stream.count_by_kind(),
     )
+
+
+def _counted(found: Mapping[Key, Sequence[bool]]) -> dict[Key, tuple[int, int]]:
+    return {key: (sum(some), len(some)) for key, some in found.items()}
 
 
 def judge(
@@ -185,7 +199,9 @@ def judge(
     located: Mapping[PostKey, Located],
 ) -> tuple[bool, bool]:
     """Say of a post whether its re-upload was found, and whether anything else was."""
-    right = {enrolled[one.case, one.reference] for one in post.planted}
+    right = {
+        enrolled[one.case, file] for one in post.planted for file in (one.reference, *one.also)
+    }
     held = located.get(post_key("replay", post.id))
     contents = held.contents if held else frozenset()
     return bool(contents & right), bool(contents - right)
@@ -202,6 +218,9 @@ def build_table(tally: Tally, sla_seconds: float) -> Table:
             if ended == outcome
         )
         table.add_row(f"  {outcome}", f"{count}" + (f"  ({why})" if why else ""))
+    for kind, count in tally.served.items():
+        found, number = tally.by_kind.get(kind, (0, 0))
+        table.add_row(f"{kind}s", f"{count} served; found {found} of {number} planted")
     table.add_row("planted re-uploads", f"{tally.planted} posts")
     table.add_row("found", f"{tally.found} ({tally.found / max(1, tally.planted):.0%})")
     table.add_row("false alarms", f"{tally.false_alarms} of {tally.posts - tally.planted} posts")

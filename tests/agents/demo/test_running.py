@@ -17,9 +17,10 @@ import sqlalchemy as sa
 
 from agents.demo import running
 from agents.demo.instance import Instance, LaunchError
+from agents.demo.plan import DemoStream
 from agents.demo.running import Demo, StalledError, run_demo, wait_for_outcomes
 from agents.demo.show import PlainShow
-from agents.demo.stream import DemoStream, build_stream
+from agents.demo.stream import build_stream
 from agents.demo.tally import Tally
 from monitors import tables
 from monitors.database import Database

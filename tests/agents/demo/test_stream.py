@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 
 from agents.demo.edits import EDITS
+from agents.demo.plan import Kind
 from agents.demo.stream import build_stream
 from streams.schemas import NewPost
 
@@ -27,7 +28,8 @@ def test_it_is_as_large_as_the_demo_promises(seed: int) -> None:
 
 def test_every_edit_is_planted_and_has_its_look_alikes() -> None:
     stream = build_stream(3)
-    planted = Counter(one.edit for post in stream.posts for one in post.planted)
+    every = [one for post in stream.posts for one in post.planted]
+    planted = Counter(one.edit for one in every if one.kind is Kind.PICTURE)
     assert set(planted) == set(EDITS)
     references = {one.picture for case in stream.cases for one in case.references}
     harmless = Counter(one.edit for one in stream.recipes if one.picture not in references)
@@ -47,7 +49,8 @@ def test_a_post_shows_a_reference_exactly_when_it_is_planted() -> None:
     references = {one.picture for case in stream.cases for one in case.references}
     shows = {f"m/{one.file}" for one in stream.recipes if one.picture in references}
     for post in stream.posts:
-        assert bool(post.planted) == bool(shows.intersection(post.media))
+        of_pictures = [one for one in post.planted if one.kind is Kind.PICTURE]
+        assert bool(of_pictures) == bool(shows.intersection(post.media))
     behind = [one.other for one in stream.recipes if one.other is not None]
     assert not references.intersection(behind)
 
@@ -55,7 +58,7 @@ def test_a_post_shows_a_reference_exactly_when_it_is_planted() -> None:
 def test_every_reference_is_planted() -> None:
     stream = build_stream(9)
     planted = {(one.case, one.reference) for post in stream.posts for one in post.planted}
-    assert planted == {(case.alias, one.file) for case in stream.cases for one in case.references}
+    assert planted == {(case.alias, one.file) for case in stream.cases for one in case.footage}
 
 
 def test_each_line_is_a_post_that_a_source_accepts() -> None:

@@ -10,8 +10,9 @@ import pytest
 import sqlalchemy as sa
 from rich.console import Console
 
-from agents.demo.stream import PlannedPost, Planted, build_stream
-from agents.demo.tally import Tally, build_table, judge, percentile, read_tally
+from agents.demo.plan import Kind, PlannedPost, Planted
+from agents.demo.stream import build_stream
+from agents.demo.tally import Located, Tally, build_table, judge, percentile, read_tally
 from monitors import tables
 from monitors.database import Database
 from monitors.migrate import open_database
@@ -131,7 +132,16 @@ def test_posts_are_held_against_the_truth(database: Database) -> None:
     assert tally.outcomes == {"clear": 2, "sighted": 4}
     assert tally.reasons == {("clear", "no_media"): 1}
     assert tally.by_edit == {"crop": (2, 2), "blur": (0, 2)}
+    assert tally.by_kind == {Kind.PICTURE: (2, 4)}
     assert sorted(tally.seconds) == [1, 2, 3, 4]
+
+
+def test_what_a_copy_shows_besides_is_no_false_alarm() -> None:
+    both = Planted(case="river", reference="a.jpg", edit="crop", also=("b.jpg",))
+    post = PlannedPost(id="p", board=1, text="", media=("a",), planted=(both,))
+    located = {post_key("replay", "p"): Located(contents=frozenset({MAPLE}), seconds=1.0)}
+    assert judge(post, ENROLLED, located) == (True, False)
+    assert judge(replace(post, planted=planted("crop")), ENROLLED, located) == (False, True)
 
 
 def test_a_post_with_several_locations_counts_once_from_its_first(database: Database) -> None:
