@@ -4,6 +4,7 @@ import io
 import os
 import pickle  # noqa: TID251 - see `_video`
 import subprocess
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,12 +29,12 @@ class PeersProgram:
     Args:
         python: interpreter of an environment with the kit's requirements.
         folder: of the kit.
-        sscd: folder with `sscd.onnx` and `sscd_distilled.onnx`.
+        models: `sscd.onnx` and `sscd_distilled.onnx`, wherever they are.
     """
 
     python: Path
     folder: Path
-    sscd: Path
+    models: tuple[Path, ...]
 
 
 def run_peers(program: PeersProgram, media: KindSet) -> None:
@@ -43,10 +44,13 @@ def run_peers(program: PeersProgram, media: KindSet) -> None:
         ConfigurationError: they failed; their standard error was shown.
     """
     command = [str(program.python), str(program.folder / "baselines.py"), str(media.folder)]
-    environment = os.environ | {"SSCD_DIR": str(program.sscd)}  # noqa: TID251 - a child's
-    done = subprocess.run(  # noqa: S603 - named by the user
-        [*command, media.kind], env=environment, cwd=program.folder, check=False
-    )
+    with tempfile.TemporaryDirectory() as together:
+        for model in program.models:
+            (Path(together) / model.name).symlink_to(model)
+        environment = os.environ | {"SSCD_DIR": together}  # noqa: TID251 - a child's
+        done = subprocess.run(  # noqa: S603 - named by the user
+            [*command, media.kind], env=environment, cwd=program.folder, check=False
+        )
     if done.returncode != 0:
         raise ConfigurationError(f"the peers' program failed on {media.folder.name}")
 

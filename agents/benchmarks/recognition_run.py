@@ -31,7 +31,7 @@ from agents.benchmarks.recognition_set import (
 )
 from alerts.calibration import load_calibration, save_calibration, shipped_calibration
 from alerts.policy import Calibration
-from gpu_kernels.models import MODELS
+from gpu_kernels.models import MODELS, locate
 from monitors.recognition import Recognition
 from streams.errors import ConfigurationError
 from streams.settings import Settings
@@ -125,8 +125,11 @@ def _with_peers(media: KindSet, settings: Settings, options: Options) -> KindSet
     if options.sample is not None:
         raise ConfigurationError("the peers are measured on whole sets: leave out --sample")
     if options.peers is not None and options.peers_python is not None:
-        sscd = MODELS["sscd"].path_in(settings.models).parent
-        run_peers(PeersProgram(python=options.peers_python, folder=options.peers, sscd=sscd), media)
+        models = tuple(
+            locate(MODELS[name], settings.models).path for name in ("sscd", "sscd-distilled")
+        )
+        program = PeersProgram(python=options.peers_python, folder=options.peers, models=models)
+        run_peers(program, media)
     return media
 
 

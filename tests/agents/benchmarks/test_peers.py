@@ -52,6 +52,8 @@ def test_no_results_and_a_failing_program_are_said_in_a_line(tmp_path: Path) -> 
     media = replace(a_set("audio", 8, 4)[0], folder=tmp_path)
     with pytest.raises(ConfigurationError, match="--peers"):
         read_peers(media)
-    program = PeersProgram(python=Path("/bin/false"), folder=tmp_path, sscd=tmp_path)
+    program = PeersProgram(
+        python=Path("/bin/false"), folder=tmp_path, models=(tmp_path / "a.onnx",)
+    )
     with pytest.raises(ConfigurationError, match="failed"):
         run_peers(program, media)
