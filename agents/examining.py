@@ -3,8 +3,8 @@
     key frames and sound ─▶ dense frames ─▶ local features ─▶ other speeds and pitches
                         ─▶ faces, voices ─▶ writing ─▶ speech
 
-Each step is taken only while nothing is decided, somebody could be found by it, and there is time;
-what was not done is told. A GPU changes the engines, not this order.
+Each step is taken while nothing is decided, somebody could be found by it, and there is time; what
+was not done is told. A GPU changes the engines, not this order.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from agents.steps.examining import (
     is_decided,
     pairs_to_verify,
     rejected,
+    tells,
     to_points,
 )
 from agents.steps.findings import Findings, SubjectFound
@@ -269,7 +270,6 @@ class _Examination:
         await asyncio.to_thread(self._listen, seen, thorough=True)
 
     async def _look_densely(self, seen: _Seen, body: bytes) -> None:
-        """Look again, denser, part by part, from the beginning."""
         at, frames = 0.0, list[Frame]()
         prints: list[ImageFingerprint] = []
         while True:
@@ -293,7 +293,6 @@ class _Examination:
                 return
 
     async def _verify(self, seen: _Seen) -> None:
-        """Compare local features with the candidates that are near enough."""
         ours: dict[int, Keypoints] = {}
         for ordinal, pairs in pairs_to_verify(
             self._findings, self._gallery, frames_to_search(seen.prints), KEYPOINT_CANDIDATES
@@ -303,7 +302,8 @@ class _Examination:
                 frame = frame_at(seen.frames, at_seconds)
                 if frame not in ours:
                     ours[frame] = await self._recogniser.keypoints(seen.frames[frame])
-                found.append(await asyncio.to_thread(agree, ours[frame], theirs))
+                if tells(ours[frame], theirs):
+                    found.append(await asyncio.to_thread(agree, ours[frame], theirs))
             if found:
                 self._note(ordinal, to_points(found))
 

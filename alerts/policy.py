@@ -27,6 +27,15 @@ _PLAIN_BELOW = 5.0
 """Bits of detail; three in four references of the development set have more."""
 _POINTS_OF_CHANCE = 8
 """Agreeing points that say neither yes nor no: unrelated pictures reach 4, copies mostly 20."""
+_CHANCE = 5
+"""Agreeing points that unrelated pictures reach: at most 6 of 1,600 in the development set."""
+NEARLY_SAME = 0.9
+"""Cosine from which a picture needs no agreeing points: drawings of one style reach .78."""
+_NEAR_HASH = 31
+"""Bits: ThreatExchange's distance."""
+DISAGREES = 24.0
+"""Log-odds that a picture loses in which no local features agree though both have many: it is of
+one style with the reference, but shows something else."""
 _MOST_POINTS = 60
 MIN_SHARE = 0.08
 """Of a reference's area that agreeing points must span: below it they are a logo or a caption."""
@@ -90,7 +99,11 @@ class Still:
         """
         total = self.intercept + self.similarity * log_of(similarity)
         total += self.hash * hash_term(pdq_distance) - self.plain * plain_term(detail)
-        return total + self.points * points_term(points)
+        total += self.points * points_term(points)
+        near_hash = pdq_distance is not None and pdq_distance <= _NEAR_HASH
+        if points is None or points.count > _CHANCE or similarity >= NEARLY_SAME or near_hash:
+            return total
+        return total - DISAGREES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

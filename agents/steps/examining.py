@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from agents.steps.findings import Applicable, FilmFound, Findings, Owner, Searchable, StillFound
 from agents.steps.matching import confidence
-from alerts.policy import MIN_SHARE, PATTERN, Calibration, Points, log_odds_of
+from alerts.policy import MIN_SHARE, NEARLY_SAME, PATTERN, Calibration, Points, log_odds_of
 from gpu_kernels.fingerprint import ImageFingerprint
 from gpu_kernels.keypoints import Agreement, Keypoints
+from gpu_kernels.search import NEAR_PDQ_DISTANCE
 from gpu_kernels.sound import SoundFingerprint
 from streams.types import Decision, DecodedMedia, Frame, Look, Match, Modality
 
@@ -30,6 +31,9 @@ WORTH_VERIFYING = 0.2
 """Cosine below which local features are not compared: five in six unrelated pictures stay below
 it, and of the edited copies of the development set one in a hundred."""
 
+MIN_KEYPOINTS = 20
+"""Of either picture, below which local features say nothing: a blurred copy has few."""
+
 SURE = 4.0
 """Log-odds above `alert` from which frames need no local features: a plain reference's look-alikes
 do not reach it."""
@@ -46,9 +50,20 @@ def is_decided(findings: Findings, gallery: Searchable, calibration: Calibration
         pattern = film.alignment.pattern if film is not None else None
         odd = pattern is not None and pattern < PATTERN
         sure = log_odds_of(min(confidence(findings, ordinal, calibration), 1 - 2**-53)) >= enough
-        if sure and not odd and ordinal < len(gallery.owners):
+        mine = ordinal < len(gallery.owners)
+        if sure and mine and not odd and not _may_disagree(findings, gallery, ordinal):
             return True
     return False
+
+
+def _may_disagree(findings: Findings, gallery: Searchable, ordinal: int) -> bool:
+    """Say whether local features, not compared yet, may show that a picture is another's."""
+    still = findings.stills.get(ordinal)
+    if still is None or still.points is not None or ordinal not in gallery.shelf.points:
+        return False
+    distance = still.candidate.pdq_distance
+    near = distance is not None and distance <= NEAR_PDQ_DISTANCE
+    return still.candidate.similarity < NEARLY_SAME and not near
 
 
 def dense_look(media: DecodedMedia, at_seconds: float) -> Look:
@@ -158,6 +173,11 @@ def _film_pairs(
     chosen = sorted(best.values(), key=lambda pair: pair[0])
     step = max(1, (len(chosen) - 1) // max(1, PAIRS - 1)) if len(chosen) > PAIRS else 1
     return chosen[::step][:PAIRS]
+
+
+def tells(ours: Keypoints, theirs: Keypoints) -> bool:
+    """Say whether two pictures have local features enough for disagreement to say something."""
+    return min(len(ours.points), len(theirs.points)) >= MIN_KEYPOINTS
 
 
 def to_points(found: Sequence[Agreement]) -> Points:
