@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from agents.benchmarks.recognition_records import Seen
 from agents.benchmarks.recognition_set import FITTED_HALF, KindSet
 from agents.steps.findings import Findings
-from agents.steps.matching import log_odds
 from alerts.policy import (
     Calibration,
     Heard,
@@ -23,7 +22,6 @@ from alerts.policy import (
     plain_term,
     points_term,
 )
-from streams.types import Modality
 
 ALERT_RATE, REVIEW_RATE = 1e-5, 1e-4
 """False alarms a medium, extrapolated, against a gallery as large as the one fitted on: the world
@@ -80,7 +78,7 @@ def fit(
     told: dict[str, Any] = {"half": FITTED_HALF, "method": "peaks over threshold, exponential"}
     reached: dict[str, tuple[float, float]] = {}
     for kind in _FEATURES:
-        unrelated = _unrelated(*sets[kind], numbers, _MODALITY[kind])
+        unrelated = _unrelated(*sets[kind], weights[kind], _FEATURES[kind])
         alert, review = (tail(unrelated, rate) for rate in (ALERT_RATE, REVIEW_RATE))
         reached[kind] = alert.log_odds, review.log_odds
         told[kind] = {
@@ -211,7 +209,6 @@ _FEATURES: Mapping[str, _Features] = {
     "video": _film_terms,
     "audio": _sound_terms,
 }
-_MODALITY = {"image": Modality.FRAME, "video": Modality.FRAME, "audio": Modality.AUDIO}
 
 
 def _still(weights: Floats) -> Still:
@@ -235,9 +232,12 @@ def _heard(weights: Floats) -> Heard:
 
 
 def _unrelated(
-    media: KindSet, seen: Sequence[Seen], numbers: Calibration, modality: Modality
+    media: KindSet, seen: Sequence[Seen], weights: Floats, features: _Features
 ) -> Floats:
-    """Give half 0's unrelated posts' highest log-odds."""
+    """Give half 0's unrelated posts' highest log-odds, by the fitted weights alone.
+
+    What speaks against a copy besides (`policy.DISAGREES`, the pattern) makes no threshold lower.
+    """
     posts, references = media.part(FITTED_HALF)
     mine = set(references.tolist())
     highest = []
@@ -245,8 +245,8 @@ def _unrelated(
         if media.posts[post].reference >= 0:
             continue
         found = [
-            log_odds(seen[post].findings, ordinal, numbers).get(modality, -math.inf)
-            for ordinal in seen[post].findings.ordinals
+            float(np.dot(weights, [1.0, *values]))
+            for ordinal, values in features(seen[post].findings)
             if ordinal in mine and not media.ignored[post, ordinal]
         ]
         highest.append(max(found, default=_NOTHING))
