@@ -18,7 +18,7 @@ PLANTED_OF_EACH_EDIT = 4
 PLANTED_COMBINED = 2
 """Most uploaders do one thing to a picture."""
 LOOK_ALIKES_OF_EACH_EDIT = 6
-PLAIN_POSTS = 120
+PLAIN_POSTS = 84
 """Posts with unrelated pictures as they are."""
 TEXT_POSTS = 24
 BOARDS = 6
