@@ -1,1 +1,1 @@
-"""The demo: the real pipeline on a local stream of harmless pictures, and what it found."""
+"""The demo: the real pipeline on a local stream of harmless media, and what it found."""
