@@ -38,7 +38,7 @@ from gpu_kernels.sound import SoundFingerprint
 from gpu_kernels.voice import match_voices
 from monitors.gallery import Gallery
 from monitors.recognition import Recogniser
-from streams.errors import DecoderCrashedError, EngineError, ModelError
+from streams.errors import DecoderCrashedError, EngineError, MediaError, ModelError
 from streams.types import DecodedMedia, Frame, Look, Looked, Match, MediaKind, Modality, Sound
 
 Left = Callable[[], float]
@@ -214,14 +214,13 @@ class _Examination:
             await self._taken(seen, name, take)
 
     async def _taken(self, seen: _Seen, name: str, take: Callable[[], Awaitable[None]]) -> None:
-        """Take a step; what an optional one lacks or breaks takes nothing from the others."""
+        """Take a step; what it lacks or breaks takes nothing from what was found before."""
         try:
             await self._timed(name, take)
-        except (ModelError, DecoderCrashedError) as error:
-            if name not in OPTIONAL:
+        except (ModelError, MediaError) as error:  # of a later part, or of one network alone
+            if isinstance(error, ModelError) and name not in OPTIONAL:
                 raise
-            why = NO_MODEL if isinstance(error, ModelError) else CRASHED
-            seen.skipped.append(f"{name}:{why}")
+            seen.skipped.append(f"{name}:{NO_MODEL if isinstance(error, ModelError) else CRASHED}")
 
     def _worth(self, seen: _Seen, name: str) -> float:
         """Tell what must be left for a step; a search at all speeds and pitches grows with both."""

@@ -20,12 +20,14 @@ from gpu_kernels.wire import Task
 from monitors.gallery import Gallery, Owner
 from monitors.keywords import WatchedKeyword
 from monitors.negatives import Negative
+from monitors.recognition import STILL
 from monitors.shelf import NegativeBank, Shelf
-from streams.errors import UndecodableMediaError
+from streams.errors import DecoderCrashedError, UndecodableMediaError
 from streams.types import (
     CaseId,
     ContentId,
     Decision,
+    DecodedMedia,
     Frame,
     KeywordId,
     Look,
@@ -258,6 +260,26 @@ async def test_a_film_is_looked_at_densely_part_by_part_while_there_is_time(watc
     assert "dense_rest:no_time" in examined.looked.skipped
     assert (examined.looked.until_seconds, examined.looked.frames) == (30, 30)
     assert inspected(0, "", examined.matches, examined.looked).reason == PARTLY_LOOKED
+
+
+async def test_a_part_that_breaks_the_decoder_takes_nothing_from_what_was_found(
+    watch: Watch,
+) -> None:
+    """An attacker who breaks a film after the copy must not make it unreadable."""
+
+    class Breaking(FakeRecogniser):
+        async def decode(self, body: bytes, look: Look = STILL) -> DecodedMedia:
+            if look.start_seconds > 0:
+                raise DecoderCrashedError("killed its decoder")
+            return await super().decode(body, look)
+
+    watch.film(103, 10)
+    eyes = Breaking(films={b"film": film(60, key_seconds=100.0)}, most_seconds=20)
+    ran = await run(eyes, watch, thorough=True)
+    assert "dense:crashed" in ran.skipped
+    assert ran.examined.matches[0].decision is not Decision.NONE
+    clear = inspected(0, "", [], ran.examined.looked)
+    assert clear.reason == PARTLY_LOOKED
 
 
 async def test_a_dense_look_ends_where_something_is_decided(watch: Watch) -> None:
