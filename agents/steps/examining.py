@@ -28,15 +28,14 @@ SEEN = frozenset({Modality.FRAME, Modality.FACE, Modality.TEXT})
 """Modalities that point at a frame: a hash stands beside its frame, sound shows nothing."""
 
 WORTH_VERIFYING = 0.2
-"""Cosine below which local features are not compared: five in six unrelated pictures stay below
-it, and of the edited copies of the development set one in a hundred."""
+"""Cosine below which local features are not compared: of the development set's unrelated pictures
+three in four stay below it (1,219 of 1,600), and 7 of its 1,560 edited copies."""
 
 MIN_KEYPOINTS = 20
 """Of either picture, below which local features say nothing: a blurred copy has few."""
 
 SURE = 4.0
-"""Log-odds above `alert` from which frames need no local features: a plain reference's look-alikes
-do not reach it."""
+"""Log-odds above `alert` from which a medium is looked at no further. A choice, not fitted."""
 
 _NEAR_SECONDS = 1.2
 """Between a reference's frame and the local features that stand for it."""
