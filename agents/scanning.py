@@ -6,7 +6,6 @@ The same decoder, engines, gallery and step as the stream's; it writes nothing.
 import asyncio
 import contextlib
 import os
-import stat
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
@@ -29,11 +28,9 @@ from streams.errors import (
     DatabaseUnavailableError,
     MediaError,
     MediaRefusedError,
-    MediaTooLargeError,
-    UndecodableMediaError,
-    UnreadableFileError,
 )
 from streams.media.decoder import MAX_BODY_BYTES
+from streams.media.files import read_file
 from streams.settings import Settings
 from streams.types import Outcome
 
@@ -82,26 +79,6 @@ def _walk(folder: Path, root: Path, on_error: Callable[[OSError], None]) -> Iter
             yield path
 
 
-def read_file(path: Path, max_bytes: int) -> bytes:
-    """Read a regular file whole.
-
-    Raises:
-        UnreadableFileError: it is missing, may not be read, or is no regular file.
-        MediaTooLargeError: more bytes than allowed; it is not read then.
-    """
-    try:
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # no pipe waits
-            found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode):
-                raise UnreadableFileError("no regular file")
-            body = file.read(max_bytes + 1) if found.st_size <= max_bytes else None
-    except (OSError, ValueError) as error:  # ValueError: a NUL in its name
-        raise UnreadableFileError("cannot be read") from error
-    if body is None or len(body) > max_bytes:
-        raise MediaTooLargeError(f"more than {max_bytes} bytes")
-    return body
-
-
 class Scanner:
     """Looks at files, several at once, in their order.
 
@@ -130,8 +107,6 @@ class Scanner:
         name = os.fspath(path)
         try:
             body = await asyncio.to_thread(read_file, path, self._max_bytes)
-            if not body:
-                raise UndecodableMediaError("no bytes")
             examined = await self._examine(body)
         except MediaError as error:
             refused = isinstance(error, MediaRefusedError)

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,8 +15,6 @@ from monitors.keystore import KeyStore
 from monitors.migrate import open_database
 from monitors.register import CaseRegister
 from streams.clock import SystemClock
-from streams.errors import MediaTooLargeError, UndecodableMediaError, UnreadableFileError
-from streams.media.decoder import MAX_BODY_BYTES
 from streams.settings import Settings
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON, one object a line.")]
@@ -68,28 +65,6 @@ def print_json(row: dict[str, Any]) -> None:
 def iso(moment: datetime | None) -> str | None:
     """Write a time."""
     return None if moment is None else moment.isoformat()
-
-
-def read_medium(path: Path) -> bytes:
-    """Read a file that shall be decoded. Blocks.
-
-    Raises:
-        UnreadableFileError: it is no file, or may not be read.
-        UndecodableMediaError: it is empty.
-        MediaTooLargeError: more than `MAX_BODY_BYTES`.
-    """
-    if not path.is_file():  # a pipe would be waited for
-        raise UnreadableFileError("not a file")
-    try:
-        with path.open("rb") as file:
-            body = file.read(MAX_BODY_BYTES + 1)
-    except OSError as error:
-        raise UnreadableFileError("cannot be read") from error
-    if not body:
-        raise UndecodableMediaError("no bytes")
-    if len(body) > MAX_BODY_BYTES:
-        raise MediaTooLargeError(f"more than {MAX_BODY_BYTES} bytes")
-    return body
 
 
 def _login_name() -> str:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from monitors.command_line import AsJson, iso, opened_register, print_json, read_medium, say
+from monitors.command_line import AsJson, iso, opened_register, print_json, say
 from monitors.negatives import (
     REJECTED,
     Features,
@@ -23,6 +23,8 @@ from monitors.negatives import (
 )
 from monitors.register import CaseRegister
 from streams.errors import MediaError, MediaRefusedError
+from streams.media.decoder import MAX_BODY_BYTES
+from streams.media.files import read_file
 from streams.settings import Settings
 from streams.types import CaseId
 
@@ -125,7 +127,7 @@ async def _add_all(
 async def _add(extract: Extract, add: Callable[[Features], str], path: Path) -> dict[str, Any]:
     row: dict[str, Any] = {"path": str(path), "negative": None, "outcome": "added", "reason": None}
     try:
-        found = await extract(await asyncio.to_thread(read_medium, path))
+        found = await extract(await asyncio.to_thread(read_file, path, MAX_BODY_BYTES))
         return row | {"negative": await asyncio.to_thread(add, found)}
     except MediaError as error:
         outcome = "refused" if isinstance(error, MediaRefusedError) else "unreadable"

@@ -24,13 +24,11 @@ from streams.errors import (
     CaseNotActiveError,
     MediaError,
     MediaRefusedError,
-    MediaTooLargeError,
     NoConsentError,
     SealError,
-    UndecodableMediaError,
-    UnreadableFileError,
 )
 from streams.media.decoder import MAX_BODY_BYTES
+from streams.media.files import read_file
 from streams.types import CaseId, MediaKind, ReferenceId
 
 _LENGTH = struct.Struct("<I")
@@ -98,7 +96,7 @@ class Enroller:
             KeyDestroyedError: the case's key is gone.
         """
         try:
-            body = await asyncio.to_thread(_read, path)
+            body = await asyncio.to_thread(read_file, path, MAX_BODY_BYTES)
             reference, outcome = await self.enrol_bytes(
                 case, body, subject=subject, progress=progress
             )
@@ -288,18 +286,3 @@ def _parts(plain: bytes) -> Iterator[bytes]:
 
 def _context(reference: ReferenceId, space: str) -> str:
     return f"features/{reference}/{space}"
-
-
-def _read(path: Path) -> bytes:
-    if not path.is_file():  # a pipe would be waited for
-        raise UnreadableFileError("not a file")
-    try:
-        with path.open("rb") as file:
-            body = file.read(MAX_BODY_BYTES + 1)
-    except OSError as error:
-        raise UnreadableFileError("cannot be read") from error
-    if not body:
-        raise UndecodableMediaError("no bytes")
-    if len(body) > MAX_BODY_BYTES:
-        raise MediaTooLargeError(f"more than {MAX_BODY_BYTES} bytes")
-    return body

@@ -25,7 +25,7 @@ from agents.demo.edits import EDITS
 from agents.demo.scenes import draw
 from agents.examining import Examined
 from agents.scan_report import FileResult, JsonReport, TableReport, progress_over, to_json
-from agents.scanning import LiveGallery, Scanner, in_order, list_files, read_file
+from agents.scanning import LiveGallery, Scanner, in_order, list_files
 from agents.steps.findings import Findings
 from haechi import app
 from monitors.migrate import open_database
@@ -35,7 +35,6 @@ from streams.errors import (
     GalleryStaleError,
     MediaTooLargeError,
     UndecodableMediaError,
-    UnreadableFileError,
 )
 from streams.settings import Settings
 from streams.types import (
@@ -160,19 +159,6 @@ def test_a_folder_that_cannot_be_listed_is_told_and_passed_over(
     told: list[OSError] = []
     assert list(list_files([tmp_path], told.append)) == [last]
     assert [error.filename for error in told] == [str(tmp_path / "closed")]
-
-
-def test_a_file_is_read_up_to_the_limit(tmp_path: Path) -> None:
-    assert read_file(write(tmp_path / "a", b"x" * 100), 100) == b"x" * 100
-    with pytest.raises(MediaTooLargeError):
-        read_file(write(tmp_path / "b", b"x" * 101), 100)
-
-
-def test_a_pipe_or_a_device_is_unreadable_at_once(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path / "missing", tmp_path):
-        with pytest.raises(UnreadableFileError):
-            read_file(path, 100)
 
 
 @pytest.mark.parametrize(
