@@ -128,7 +128,11 @@ class Until:
     @property
     def left(self) -> float:
         """Seconds until then; 0 when it is over."""
-        return max(0.0, self.at - self.clock.monotonic())
+        return self.left_with(0.0)
+
+    def left_with(self, grace_seconds: float) -> float:
+        """Give the seconds until so long after then; 0 when that is over, too."""
+        return max(0.0, self.at + grace_seconds - self.clock.monotonic())
 
 
 class Media:
@@ -171,7 +175,7 @@ class Media:
         try:
             async with asyncio.timeout(until.left + EXAMINE_SECONDS):
                 examined = await self._examine(
-                    fetched.body, fetched.sha256, lambda: until.left + DEPTH_SECONDS
+                    fetched.body, fetched.sha256, lambda: until.left_with(DEPTH_SECONDS)
                 )
         except TimeoutError:
             return _Untried(index)

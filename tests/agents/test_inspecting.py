@@ -349,12 +349,32 @@ async def test_a_medium_may_go_deeper_for_the_batchs_time_and_a_little_more(
     world.passing = lambda: clock.advance(BATCH_SECONDS - 1)
     store(database, *posts)
     await run(make(), clock, *posts)
-    assert world.lefts == [DEPTH_SECONDS, DEPTH_SECONDS]
+    passed = 2 * (BATCH_SECONDS - 1)
+    assert world.lefts == [BATCH_SECONDS + DEPTH_SECONDS - passed] * 2
     world.passing = lambda: clock.advance(5)
     post = post_with(clock, 3, 3)
     store(database, post)
     await run(make(), clock, post)
     assert world.lefts[2:] == [BATCH_SECONDS - 5 + DEPTH_SECONDS]
+
+
+async def test_what_is_left_for_going_deeper_runs_out(
+    make: Make, database: Database, clock: FakeClock, world: World
+) -> None:
+    post = post_with(clock, 1, 1)
+    store(database, post)
+    told: list[float] = []
+
+    async def examine(body: bytes, sha256: str, left: Left) -> Examined:
+        clock.advance(BATCH_SECONDS + DEPTH_SECONDS / 2)
+        told.append(left())
+        clock.advance(DEPTH_SECONDS)
+        told.append(left())
+        return await World.examine(world, body, sha256, left)
+
+    world.examine = examine  # type: ignore[method-assign]
+    await run(make(), clock, post)
+    assert told == [DEPTH_SECONDS / 2, 0]
 
 
 @pytest.mark.parametrize("error", [EngineError("gone"), GalleryStaleError("old")])
