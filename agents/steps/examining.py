@@ -48,7 +48,7 @@ def is_decided(findings: Findings, gallery: Searchable, calibration: Calibration
         film = findings.films.get(ordinal)
         pattern = film.alignment.pattern if film is not None else None
         odd = pattern is not None and pattern < PATTERN
-        sure = log_odds_of(min(confidence(findings, ordinal, calibration), 1 - 2**-53)) >= enough
+        sure = log_odds_of(confidence(findings, ordinal, calibration)) >= enough
         mine = ordinal < len(gallery.owners)
         if sure and mine and not odd and not _may_disagree(findings, gallery, ordinal):
             return True

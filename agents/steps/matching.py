@@ -100,7 +100,7 @@ def confidence(findings: Findings, ordinal: int, calibration: Calibration) -> fl
     """Estimate the probability that a medium is a copy of one footage reference."""
     fused = fuse(log_odds(findings, ordinal, calibration).values())
     if ordinal in findings.rejected:
-        return probability(log_odds_of(fused) - NEGATIVE) if fused < 1 else 0.5
+        return probability(log_odds_of(fused) - NEGATIVE)
     return fused
 
 
@@ -210,7 +210,7 @@ def _footage(
     evidence = _evidence(findings, ordinal)
     added = [one for one in supports if one.log_odds > log_odds_of(calibration.review)]
     fused = own
-    if own >= calibration.review and own < 1:
+    if own >= calibration.review:
         fused = fuse([log_odds_of(own), *(one.log_odds for one in added)])
         evidence += tuple(one.evidence for one in added)
     decision = decide(
