@@ -106,7 +106,7 @@ async def test_it_goes_on_when_the_broker_comes_back_and_wakes_for_arrivals(
     store(database, a_post(clock, 1))
     running = asyncio.ensure_future(producing.run(arrived))
     await until(lambda: len(sent.records) == 1)
-    assert not producing.failing
+    await until(lambda: not producing.failing)
     await asyncio.sleep(0.2)
     store(database, a_post(clock, 2))
     arrived.set()
