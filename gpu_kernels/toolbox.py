@@ -1,31 +1,36 @@
-"""What an engine child can do, by task: each network is loaded when it is first asked for."""
+"""What an engine child can do, by task.
+
+Each network, and the library that runs it, is loaded when it is first asked for.
+"""
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gpu_kernels.arrays import Arrays
 from gpu_kernels.engine import Engine
-from gpu_kernels.faces import FaceEngine, load_face_engine
 from gpu_kernels.fingerprint import (
     fingerprint_moving_reference,
     fingerprint_query,
     fingerprint_reference,
 )
 from gpu_kernels.keypoints import find_keypoints
-from gpu_kernels.lettering import LetteringEngine
 from gpu_kernels.network import load_network
-from gpu_kernels.nudity import NudityEngine, load_nudity_engine
 from gpu_kernels.registry import SPEECH, TEXT_DETECTOR
 from gpu_kernels.sound import fingerprint_sound
-from gpu_kernels.speech import SpeechEngine
-from gpu_kernels.voice import VoiceEngine, load_voice_engine
 from gpu_kernels.weights import locate_weights, read_weights
 from gpu_kernels.wire import Request, Task
+
+if TYPE_CHECKING:
+    from gpu_kernels.faces import FaceEngine
+    from gpu_kernels.lettering import LetteringEngine
+    from gpu_kernels.nudity import NudityEngine
+    from gpu_kernels.speech import SpeechEngine
+    from gpu_kernels.voice import VoiceEngine
 
 Given = NDArray[Any]
 """uint8 (height, width, 3), RGB; or int16 (samples,), 16 kHz, mono."""
@@ -68,24 +73,34 @@ class Toolbox:
         return self._tasks[request.task](given, request.budget_seconds)
 
     @cached_property
-    def _faces(self) -> FaceEngine:
+    def _faces(self) -> "FaceEngine":
+        from gpu_kernels.faces import load_face_engine
+
         return load_face_engine(self._runtime, self._weights)
 
     @cached_property
-    def _voices(self) -> VoiceEngine:
+    def _voices(self) -> "VoiceEngine":
+        from gpu_kernels.voice import load_voice_engine
+
         return load_voice_engine(self._runtime, self._weights)
 
     @cached_property
-    def _nudity(self) -> NudityEngine:
+    def _nudity(self) -> "NudityEngine":
+        from gpu_kernels.nudity import load_nudity_engine
+
         return load_nudity_engine(self._runtime, self._weights)
 
     @cached_property
-    def _lettering(self) -> LetteringEngine:
+    def _lettering(self) -> "LetteringEngine":
+        from gpu_kernels.lettering import LetteringEngine
+
         (detector,) = read_weights(TEXT_DETECTOR, self._weights).values()
         return LetteringEngine(load_network(self._runtime, detector))
 
     @cached_property
-    def _speech(self) -> SpeechEngine:
+    def _speech(self) -> "SpeechEngine":
+        from gpu_kernels.speech import SpeechEngine
+
         return SpeechEngine(locate_weights(SPEECH, self._weights))
 
     def _write_down(self, given: Given, budget_seconds: float) -> Arrays:
