@@ -157,8 +157,8 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def query(url: str, expression: str) -> list[Any]:
-    answer = httpx.get(f"{url}/api/v1/query", params={"query": expression}, timeout=10).json()
-    result: list[Any] = answer["data"]["result"]
+    answer = httpx.get(f"{url}/api/v1/query", params={"query": expression}, timeout=10)
+    result: list[Any] = answer.raise_for_status().json()["data"]["result"]
     return result
 
 
@@ -168,7 +168,7 @@ def wait_for_scrapes(url: str, number: int) -> None:
         try:
             found = query(url, "count_over_time(haechi_inbox_posts[1m])")
             ruled = query(url, "haechi:tasks_late:ratio_rate1h >= 0")
-        except httpx.TransportError:
+        except httpx.HTTPError:  # Not listening yet, or 503 while it opens its storage.
             found = ruled = []
         if found and ruled and int(found[0]["value"][1]) >= number:
             return
