@@ -44,7 +44,7 @@ class HostileReport:
         slowest_seconds: of one file, the wait for a place left out.
         slowest: what it was made from.
         seconds: of everything.
-        peak_child_mb: resident memory of the largest process below this one.
+        peak_child_mb: resident memory of the largest process that this one ever waited for.
     """
 
     seed: int
