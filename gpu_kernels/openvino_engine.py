@@ -11,6 +11,11 @@ from gpu_kernels.engine import Embeddings, PictureBatch, at_unit_length, check_b
 from gpu_kernels.models import Model
 from gpu_kernels.network import Inputs, Outputs
 
+_CORE = ov.Core()
+"""The only one of a process, never let go. Each core's CPU plugin gives signals a stack of its own
+and, when it goes, puts back the one that it found: of two that go in the order in which they came,
+the second leaves a stack that is unmapped, and the next signal kills the process."""
+
 
 def _compile(network: Any, threads: int) -> Any:
     """Compile for the CPU and return a request.
@@ -18,7 +23,7 @@ def _compile(network: Any, threads: int) -> Any:
     The precision is stated, f32, because OpenVINO would otherwise take bf16 wherever the CPU
     prefers it, and vectors of two machines would differ. Quantised layers run in int8 all the same.
     """
-    compiled = ov.Core().compile_model(
+    compiled = _CORE.compile_model(
         network,
         "CPU",
         {
@@ -35,7 +40,7 @@ class OpenVinoEngine:
     """One compiled network of batch 1: on a CPU a larger batch gains nothing."""
 
     def __init__(self, content: bytes, model: Model, threads: int) -> None:
-        network = ov.Core().read_model(content)
+        network = _CORE.read_model(content)
         network.reshape({0: [1, model.side, model.side, 3]})
         self._request = _compile(network, threads)
         self.space = space_of(model, "openvino", "f32")
@@ -57,7 +62,7 @@ class OpenVinoNetwork:
     """One compiled network as its file has it, on one thread."""
 
     def __init__(self, content: bytes) -> None:
-        self._request = _compile(ov.Core().read_model(content), 1)
+        self._request = _compile(_CORE.read_model(content), 1)
 
     def run(self, inputs: Inputs, /) -> Outputs:
         results = self._request.infer(list(inputs))
