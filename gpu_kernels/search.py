@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from gpu_kernels.alignment import Affinity, Alignment, Seconds, align
 from gpu_kernels.fingerprint import MIN_DETAIL, ImageFingerprint
 from gpu_kernels.hamming import hamming
-from gpu_kernels.index import DEFAULT_INDEX, Index, Vectors, load_index
+from gpu_kernels.index import DEFAULT_INDEX, Ids, Index, Similarities, Vectors, load_index
 
 MIN_PDQ_QUALITY = 50
 """Hashes of lower quality are not compared (ThreatExchange's floor)."""
@@ -29,6 +30,9 @@ video is unlike every reference in every frame."""
 
 _ROWS_FOR_EACH = 16
 """Neighbours fetched for each candidate wanted: a reference has about twelve views."""
+
+_Near: TypeAlias = tuple[float, int, float]
+"""An ordinal's highest cosine, the picture's row that has it, the reference's seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,29 +212,9 @@ class FrameGallery:
         Raises:
             ValueError: it lives in another vector space.
         """
-        rows = query.comparable()
         with self._lock:
-            if self._index is None or not len(rows):
-                return []
             self._check(query)
-            best = self._by_embedding(query.embeddings[rows], limit, below)
-            distances = self._hashes.distances(_good_hashes(query, rows))
-            for ordinal, bits in distances.items():
-                wanted = below is None or ordinal < below
-                if bits <= NEAR_PDQ_DISTANCE and wanted and ordinal not in best:
-                    best[ordinal] = self._compare(query.embeddings[rows], ordinal)
-        found = [
-            Candidate(
-                ordinal=ordinal,
-                similarity=similarity,
-                pdq_distance=distances.get(ordinal),
-                query_box=_as_box(query, int(rows[row])),
-                detail=max(one.detail for one in self._kept[ordinal]),
-                reference_seconds=seconds,
-            )
-            for ordinal, (similarity, row, seconds) in best.items()
-        ]
-        return sorted(found, key=_nearest_first)[:limit]
+            return self._search([query], limit, below)[0]
 
     def search_film(
         self, queries: Sequence[ImageFingerprint], limit: int, *, below: int | None = None
@@ -247,15 +231,15 @@ class FrameGallery:
         Raises:
             ValueError: they live in another vector space.
         """
-        with self._lock:
-            for query in queries:  # one that is too plain to be searched alone is aligned, too
-                self._check(query)
         nearest: dict[int, tuple[Candidate, int]] = {}
-        for place, query in enumerate(queries):
-            for found in self.search(query, limit, below=below):
-                known = nearest.get(found.ordinal)
-                if known is None or _nearest_first(found) < _nearest_first(known[0]):
-                    nearest[found.ordinal] = found, place
+        with self._lock:
+            for query in queries:
+                self._check(query)
+            each = self._search(queries, limit, below)
+        for place, found in ((place, one) for place, some in enumerate(each) for one in some):
+            known = nearest.get(found.ordinal)
+            if known is None or _nearest_first(found) < _nearest_first(known[0]):
+                nearest[found.ordinal] = found, place
         near = [one for one, (found, _) in nearest.items() if _is_worth_aligning(found)]
         chosen = sorted(near, key=lambda one: _nearest_first(nearest[one][0]))[:limit]
         with self._lock:
@@ -305,27 +289,74 @@ class FrameGallery:
         if self.space not in {None, fingerprint.space}:
             raise ValueError(f"space {fingerprint.space} in a gallery of {self.space}")
 
-    def _by_embedding(
-        self, queries: Vectors, limit: int, below: int | None
-    ) -> dict[int, tuple[float, int, float]]:
-        """Give each near ordinal's highest cosine, the query's row, the reference's seconds."""
-        index, count = self._index, limit * _ROWS_FOR_EACH
-        if index is None:
-            return {}
-        while True:
-            similarities, ids = index.search(queries, count)
-            best: dict[int, tuple[float, int, float]] = {}
-            width = ids.shape[1]
-            for n, (cosine, i) in enumerate(zip(similarities.flat, ids.flat, strict=True)):
-                ordinal = self._row_ordinals[i]
-                is_best = ordinal not in best or cosine > best[ordinal][0]
-                if is_best and (below is None or ordinal < below):
-                    best[ordinal] = (float(cosine), n // width, self._row_seconds[i])
-            if len(best) >= limit or count >= len(index):
-                return best
-            count *= 4  # few references with many views, or many that are left out
+    def _search(
+        self, queries: Sequence[ImageFingerprint], limit: int, below: int | None
+    ) -> list[list[Candidate]]:
+        """Search for several pictures at once: an index reads its vectors once for all of them."""
+        rows = [query.comparable() for query in queries]
+        views = [query.embeddings[chosen] for query, chosen in zip(queries, rows, strict=True)]
+        near = self._by_embedding(views, limit, below)
+        return [
+            self._candidates(query, chosen, best, limit, below)
+            for query, chosen, best in zip(queries, rows, near, strict=True)
+        ]
 
-    def _compare(self, queries: Vectors, ordinal: int) -> tuple[float, int, float]:
+    def _candidates(
+        self,
+        query: ImageFingerprint,
+        rows: NDArray[np.intp],
+        best: dict[int, _Near],
+        limit: int,
+        below: int | None,
+    ) -> list[Candidate]:
+        """Join what is near by embedding with what is near by hash."""
+        distances = self._hashes.distances(_good_hashes(query, rows))
+        for ordinal, bits in distances.items():
+            wanted = below is None or ordinal < below
+            if bits <= NEAR_PDQ_DISTANCE and wanted and ordinal not in best:
+                best[ordinal] = self._compare(query.embeddings[rows], ordinal)
+        found = [
+            Candidate(
+                ordinal=ordinal,
+                similarity=similarity,
+                pdq_distance=distances.get(ordinal),
+                query_box=_as_box(query, int(rows[row])),
+                detail=max(one.detail for one in self._kept[ordinal]),
+                reference_seconds=seconds,
+            )
+            for ordinal, (similarity, row, seconds) in best.items()
+        ]
+        return sorted(found, key=_nearest_first)[:limit]
+
+    def _by_embedding(
+        self, views: Sequence[Vectors], limit: int, below: int | None
+    ) -> list[dict[int, _Near]]:
+        """Give for each picture, of its views, the near ordinals."""
+        near: list[dict[int, _Near]] = [{} for _ in views]
+        index, count = self._index, limit * _ROWS_FOR_EACH
+        todo = [place for place, some in enumerate(views) if len(some)]
+        while index is not None and todo:
+            found = index.search(np.concatenate([views[place] for place in todo]), count)
+            ends = np.cumsum([len(views[place]) for place in todo])[:-1]
+            parts = (np.split(one, ends) for one in found)
+            for place, similarities, ids in zip(todo, *parts, strict=True):
+                near[place] = self._best(similarities, ids, below)
+            # Few references with many views, or many that are left out: look further.
+            todo = [one for one in todo if len(near[one]) < limit and count < len(index)]
+            count *= 4
+        return near
+
+    def _best(self, similarities: Similarities, ids: Ids, below: int | None) -> dict[int, _Near]:
+        best: dict[int, _Near] = {}
+        width = ids.shape[1]
+        for n, (cosine, i) in enumerate(zip(similarities.flat, ids.flat, strict=True)):
+            ordinal = self._row_ordinals[i]
+            is_best = ordinal not in best or cosine > best[ordinal][0]
+            if is_best and (below is None or ordinal < below):
+                best[ordinal] = (float(cosine), n // width, self._row_seconds[i])
+        return best
+
+    def _compare(self, queries: Vectors, ordinal: int) -> _Near:
         """Give one ordinal's highest cosine, the query's row, the reference's seconds."""
         kept = self._kept[ordinal]
         nearest = [

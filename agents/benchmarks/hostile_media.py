@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Pixels = NDArray[np.uint8]
+Samples = NDArray[np.float32]
 
 PICTURES = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 ANIMATIONS = ("GIF", "PNG", "WEBP", "AVIF", "TIFF")
@@ -34,6 +35,7 @@ class Recipe:
         audio: the encoder of its sound; None where it has none.
         audio_rate: in Hz.
         options: of the video's encoder.
+        aspect: how wide a pixel is; None: as wide as high.
     """
 
     container: str
@@ -41,6 +43,7 @@ class Recipe:
     audio: str | None = None
     audio_rate: int = 44_100
     options: tuple[tuple[str, str], ...] = ()
+    aspect: Fraction | None = None
 
 
 FILMS: dict[str, Recipe] = {
@@ -108,8 +111,8 @@ def make_film(
     *,
     rate: int = 10,
     draw: Callable[[int], Pixels] = scene,
-    aspect: Fraction | None = None,
     hold: int | None = None,
+    sound: Samples | None = None,
 ) -> bytes:
     """Make a film or a sound.
 
@@ -118,13 +121,13 @@ def make_film(
         seconds: how long.
         rate: frames a second.
         draw: the picture of each place.
-        aspect: how wide a pixel is.
         hold: frames that a picture stays; None: a second.
+        sound: what is heard, mono in -1..1, at the recipe's rate; None: a tone that climbs.
     """
     file = io.BytesIO()
     with av.open(file, "w", format=recipe.container) as container:
         first = draw(0)
-        video = _add_video(container, recipe, rate, first, aspect) if recipe.video else None
+        video = _add_video(container, recipe, rate, first) if recipe.video else None
         audio = _add_audio(container, recipe) if recipe.audio else None
         if video is not None:
             for index in range(round(seconds * rate)):
@@ -132,15 +135,14 @@ def make_film(
                 container.mux(video.encode(frame))
             container.mux(video.encode(None))
         if audio is not None:
-            for sound in _tone(audio, seconds):
-                container.mux(audio.encode(sound))
+            wave = _tone(audio.rate, seconds) if sound is None else sound
+            for part in _resampled(audio, wave):
+                container.mux(audio.encode(part))
             container.mux(audio.encode(None))
     return file.getvalue()
 
 
-def _add_video(
-    container: OutputContainer, recipe: Recipe, rate: int, first: Pixels, aspect: Fraction | None
-) -> VideoStream:
+def _add_video(container: OutputContainer, recipe: Recipe, rate: int, first: Pixels) -> VideoStream:
     options = {"g": str(rate), "bf": "0", **dict(recipe.options)}
     if recipe.video == "libx264":
         options |= {"bf": "2", "preset": "ultrafast"}
@@ -150,8 +152,8 @@ def _add_video(
     stream.height, stream.width = first.shape[:2]
     stream.pix_fmt = "yuvj420p" if recipe.video == "mjpeg" else "yuv420p"
     stream.bit_rate = 400_000
-    if aspect is not None:
-        stream.codec_context.sample_aspect_ratio = aspect
+    if recipe.aspect is not None:
+        stream.codec_context.sample_aspect_ratio = recipe.aspect
     return stream
 
 
@@ -173,15 +175,21 @@ def _add_audio(container: OutputContainer, recipe: Recipe) -> AudioStream:
     return stream
 
 
-def _tone(stream: AudioStream, seconds: float) -> Iterator[AudioFrame]:
+def _tone(rate: int, seconds: float) -> Samples:
     """Give a tone that climbs from 300 to 900 Hz, half as loud as can be."""
-    rate, context = stream.rate, stream.codec_context
     at = np.arange(round(seconds * rate)) / rate
-    wave = np.sin(2 * np.pi * (300 + 300 * at / seconds) * at) / 2
-    resampler = av.AudioResampler(context.format, context.layout, rate, context.frame_size or 1024)
+    return np.asarray(np.sin(2 * np.pi * (300 + 300 * at / seconds) * at) / 2, np.float32)
+
+
+def _resampled(stream: AudioStream, wave: Samples) -> Iterator[AudioFrame]:
+    """Give a wave as the stream's encoder takes it."""
+    context = stream.codec_context
+    resampler = av.AudioResampler(
+        context.format, context.layout, stream.rate, context.frame_size or 1024
+    )
     whole = (wave * 32767).astype(np.int16).reshape(1, -1)
     frame = AudioFrame.from_ndarray(whole, format="s16", layout="mono")
-    frame.sample_rate = rate
+    frame.sample_rate = stream.rate
     yield from resampler.resample(frame)
     yield from resampler.resample(None)
 

@@ -101,5 +101,7 @@ os.kill(os.getpid(), signal.SIGUSR1)
 def test_a_signal_is_handled_after_networks_went_in_the_order_in_which_they_came(name: str) -> None:
     # In a process of its own: OpenVINO's cores once left the signals' stack unmapped.
     code = SIGNALLED_AFTER.format(name=name)
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
     assert (ended.returncode, ended.stdout) == (0, "handled\n"), ended.stderr

@@ -231,6 +231,33 @@ def test_a_films_lines_are_those_of_each_reference_alone(seed: int, counts: list
         np.testing.assert_array_equal(gallery.seconds_of(ordinal), times[1])
 
 
+@settings(max_examples=25)
+@given(seed=st.integers(0, 10**6), limit=st.integers(1, 4), below=st.integers(0, 40))
+def test_a_film_finds_in_each_frame_what_the_frame_finds_alone(
+    seed: int, limit: int, below: int
+) -> None:
+    """Some frames must look further than others: one reference has many views, most are left out."""
+    gallery = FrameGallery()
+    for ordinal in range(40):
+        for one in film_of(ordinal, 60 if ordinal == 3 else 1):
+            gallery.add(ordinal, one)
+    near = film_of(3, 60)[7]
+    queries = [*film_of(seed + 100, 3), near]
+    found = gallery.search_film(queries, 40, below=below)
+    alone = [gallery.search(one, 40, below=below) for one in queries]
+    for film in found:
+        nearest = film.nearest
+        assert nearest is not None
+        assert nearest.similarity == pytest.approx(
+            max(one.similarity for some in alone for one in some if one.ordinal == film.ordinal),
+            abs=1e-5,
+        )
+    few = gallery.search_film(queries, limit, below=below)
+    likest = sorted((one.nearest.similarity for one in found if one.nearest), reverse=True)
+    kept = sorted((one.nearest.similarity for one in few if one.nearest), reverse=True)
+    assert kept == pytest.approx(likest[:limit], abs=1e-5)
+
+
 def test_a_copied_film_comes_first_with_its_place_and_time() -> None:
     gallery = FrameGallery()
     for ordinal in range(6):

@@ -1,6 +1,7 @@
 """`streams.media.film`: which pictures of a video are taken, and how they stand."""
 
 import struct
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -98,10 +99,10 @@ def test_key_frames_beyond_the_cap_are_spread_over_the_whole() -> None:
 
 
 def test_frames_fit_into_the_side_and_have_square_pixels() -> None:
-    wide = make_film(FILMS["mp4"], 2, aspect=Fraction(2, 1))
+    wide = make_film(replace(FILMS["mp4"], aspect=Fraction(2, 1)), 2)
     kept, _ = look(wide)
     assert kept.frames[0].shape == (96, 320, 3)
-    tall = make_film(FILMS["mp4"], 2, aspect=Fraction(1, 2))
+    tall = make_film(replace(FILMS["mp4"], aspect=Fraction(1, 2)), 2)
     assert look(tall)[0].frames[0].shape == (192, 160, 3)
     small, _ = look(wide, limits=Limits(video_side=64))
     assert small.frames[0].shape == (19, 64, 3)
