@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.benchmarks.hostile_media import FILMS, make_film
+from agents.benchmarks.spoken import Samples, say
 from agents.examining import Examiner, Known
 from agents.steps.triaging import KeywordIndex
 from gpu_kernels.arrays import pack
@@ -26,6 +27,11 @@ from streams.types import CaseId, ContentId, KeywordId, Look, ReferenceId
 SECONDS = 60
 WIDTH, HEIGHT, RATE = 1280, 720, 30
 _TIMES = 3
+SENTENCES = {
+    "en-us": "This recording was made in a garden, and nobody in it agreed to be filmed.",
+    "ko": "안녕하세요. 오늘은 서울에서 친구를 만나서 점심을 먹었습니다.",
+}
+"""What is said, by espeak-ng's voices: an artificial voice takes longer than most people's."""
 
 Progress = Callable[[str], None]
 
@@ -38,7 +44,7 @@ class Speed:
         jobs: engine and decoder children.
         seconds: of the clip.
         silent_seconds: to scan it where no case has keywords.
-        words_seconds: to scan it where speech and writing are looked for, too.
+        words_seconds: to scan it where speech and writing are looked for; it speaks throughout.
         decode_seconds: to decode it alone, the same parts at the same rates.
         steps: of the scan with words, the seconds of each step.
         engine_seconds: that engine children worked on frames, of a silent scan.
@@ -57,19 +63,41 @@ class Speed:
     child_mb: float
 
     def to_json(self) -> dict[str, Any]:
-        """Give the figures under the names that scripts rely upon, with their ratios."""
+        """Give the figures under the names that scripts rely upon, with their ratios.
+
+        Shares are of a silent scan by one child each, which does one thing after another.
+        """
+        shares = {}
+        if self.jobs == 1:
+            engine, decode = self.engine_seconds, self.decode_seconds
+            rest = self.silent_seconds - engine - decode
+            parts = {"engine": engine, "decode": decode, "rest": rest}
+            shares = {name: part / self.silent_seconds for name, part in parts.items()}
         return asdict(self) | {
             "video_seconds_a_second": self.seconds / self.silent_seconds,
             "ratio_to_decoding": self.decode_seconds / self.silent_seconds,
+            "shares": shares,
         }
 
 
 def measure_speed(settings: Settings, jobs: int, progress: Progress) -> Speed:
-    """Scan a clip of a minute of 720p H.264 with sound, drawn and unlike every reference."""
+    """Scan a minute of drawn 720p H.264, with speech throughout, unlike every reference.
+
+    Raises:
+        ConfigurationError: espeak-ng is not on this machine.
+    """
     progress("drawing a minute of 720p")
-    clip = make_film(FILMS["mp4"], SECONDS, rate=RATE, draw=_Pan(seed=1), hold=1)
-    other = make_film(FILMS["mp4"], 10, rate=RATE)
+    film = FILMS["mp4"]
+    said = _talk(SECONDS, film.audio_rate)
+    clip = make_film(film, SECONDS, rate=RATE, draw=_Pan(seed=1), hold=1, sound=said)
+    other = make_film(film, 10, rate=RATE)
     return asyncio.run(_measure(settings, jobs, clip, other, progress))
+
+
+def _talk(seconds: float, rate_hz: int) -> Samples:
+    """Say the sentences in turn until the time is over."""
+    said = np.concatenate([say(voice, text, rate_hz) for voice, text in SENTENCES.items()])
+    return np.resize(said, round(seconds * rate_hz))
 
 
 async def _measure(

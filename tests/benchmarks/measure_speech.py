@@ -6,13 +6,13 @@ Prints CPU time and what is written down of an English and a Korean sentence tha
 of silence and noise, and of files: raw, signed 16-bit mono at 16 kHz.
 """
 
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
 
+from agents.benchmarks.spoken import say
 from gpu_kernels.registry import SPEECH
 from gpu_kernels.speech import RATE_HZ, Samples, SpeechEngine
 from tests.weights import pulled_cache
@@ -21,15 +21,6 @@ SENTENCES = {
     "en-us": "The blue chair livestream was recorded in a small house. Please do not share it.",
     "ko": "안녕하세요. 오늘은 서울에서 친구를 만나서 점심을 먹었습니다. 영상은 공유하지 마세요.",
 }
-
-
-def spoken(voice: str, text: str) -> Samples:
-    """Say a sentence with espeak-ng, at 16 kHz."""
-    command = ["espeak-ng", "-v", voice, "-s", "150", "--stdout", text]
-    wave = subprocess.run(command, capture_output=True, check=True).stdout
-    samples = np.frombuffer(wave[44 : 44 + (len(wave) - 44) // 2 * 2], np.int16) / np.float32(32768)
-    places = np.arange(0, len(samples) - 1, 22_050 / RATE_HZ)
-    return np.asarray(np.interp(places, np.arange(len(samples)), samples), np.float32)
 
 
 def silence_and_noise() -> dict[str, Samples]:
@@ -50,7 +41,7 @@ def silence_and_noise() -> dict[str, Samples]:
 
 def main() -> None:
     engine = SpeechEngine(SPEECH.folder_in(pulled_cache(SPEECH)))
-    sounds = {voice: spoken(voice, text) for voice, text in SENTENCES.items()}
+    sounds = {voice: say(voice, text, RATE_HZ) for voice, text in SENTENCES.items()}
     sounds |= silence_and_noise()
     for name in sys.argv[1:]:
         pcm = np.frombuffer(Path(name).read_bytes(), np.int16)

@@ -236,7 +236,7 @@ def test_a_films_lines_are_those_of_each_reference_alone(seed: int, counts: list
 def test_a_film_finds_in_each_frame_what_the_frame_finds_alone(
     seed: int, limit: int, below: int
 ) -> None:
-    """Some frames must look further than others: one reference has many views, most are left out."""
+    """Some frames must look further: one reference has many views, others are left out."""
     gallery = FrameGallery()
     for ordinal in range(40):
         for one in film_of(ordinal, 60 if ordinal == 3 else 1):

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from agents.benchmarks.spoken import say
 from gpu_kernels.errors import ModelError
 from gpu_kernels.registry import SPEECH
 from gpu_kernels.speech import RATE_HZ, Samples, Segment, SpeechEngine, Transcript
@@ -34,11 +34,7 @@ def spoken() -> Samples:
         if os.environ.get("CI") == "true":
             pytest.fail("espeak-ng is missing")
         pytest.skip("espeak-ng is missing")
-    command = ["espeak-ng", "-v", "en-gb", "-s", "150", "--stdout", SENTENCE]
-    wave = subprocess.run(command, capture_output=True, check=True).stdout
-    samples = np.frombuffer(wave[44 : len(wave) // 2 * 2], np.int16) / 32768
-    places = np.arange(0, len(samples) - 1, 22_050 / RATE_HZ)
-    return np.asarray(np.interp(places, np.arange(len(samples)), samples), np.float32)
+    return say("en-gb", SENTENCE, RATE_HZ)
 
 
 def seconds(count: float) -> int:
