@@ -1,14 +1,16 @@
 """Post in, priority and keyword hits out."""
 
-import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from rapidfuzz import fuzz
+from ahocorasick_rs import AhoCorasick
 
-from monitors import hangul, keywords
+from agents.steps.near import NearIndex
+from agents.steps.needles import Needle
+from monitors import keywords
 from monitors.keywords import Reading, WatchedKeyword
 from streams.types import KeywordHit, Post, Priority
 
@@ -19,27 +21,14 @@ MAX_FUZZY = 100_000
 """Jamo and letters of one text in which near-matches are looked for: 40,000 syllables of Hangul.
 Beyond it only exact ones are; the bound keeps the worst text below 0.5 s (docs/text.md)."""
 
-MAX_TRIES = 500
-"""Implausible places of one keyword in one text, after which they count as one hit: no honest
-text holds so many, and looking at more would give hostile text our time."""
-
 MAX_NEAR_TRIES = 8
-"""Likewise for near-matches, after which the text counts as none."""
+"""Implausible places of near-matches of one keyword in one text, after which it counts as none."""
 
 NEAREST = 0.99
 """The most that a near-match counts for."""
 
-MAX_REPEATED = 20
-"""Repetitions of a short keyword's first or last letter that are passed over: janeee."""
-
 URGENT_SIMILARITY = 0.8
 """From here on a hit makes a post urgent; initials alone (0.5) do not."""
-
-SHORT = 3
-"""Weight of a keyword up to which a gap inside it must not be a gap between two other words."""
-
-WORD = 2.5
-"""Weight of a keyword in an alphabet up to which only whole words are hits: five letters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,163 +44,17 @@ class Triaged:
     hits: tuple[KeywordHit, ...]
 
 
-class Needle:
-    """One spelling of a keyword, made ready to be looked for.
-
-    Args:
-        reading: of the spelling.
-        similarity: of an exact hit.
-    """
-
-    __slots__ = ("_alphabetic", "_gaps", "_literal", "_pattern", "jamo", "letters", "similarity",
-                 "skeleton", "threshold", "weight")  # fmt: skip
-
-    def __init__(self, reading: Reading, similarity: float) -> None:
-        self.letters = reading.letters
-        self.skeleton = reading.skeleton
-        self.similarity = similarity
-        self.jamo = unicodedata.normalize("NFD", self.letters)
-        self._alphabetic = all(kind(letter) in "ad" for letter in self.letters)
-        self.weight = len(self.letters) * (0.5 if self._alphabetic else 1)
-        short = self.weight <= keywords.SHORTEST and not self._alphabetic
-        self._literal = _GAP.sub("", reading.spaced) if short else ""
-        self._gaps = len(_GAP.findall(reading.spaced))
-        self._pattern = re.compile(_repeatable(self.letters))
-        self.threshold = _threshold(self.weight, alphabetic=self._alphabetic)
-
-    def is_in(self, reading: Reading) -> bool:
-        """Tell whether it stands in a text as it is, but for repetitions."""
-        if self.skeleton not in reading.skeleton and self.letters not in reading.letters:
-            return False
-        tries = 0
-        match = self._pattern.search(reading.letters)
-        while match:
-            if tries >= MAX_TRIES or self.is_plausible(reading, match.start(), match.end()):
-                return True
-            tries += 1
-            match = self._pattern.search(reading.letters, match.start() + 1)
-        return False
-
-    def is_plausible(self, reading: Reading, start: int, end: int) -> bool:
-        """Tell whether letters `start` to `end` are a word, not the seam of two others.
-
-        Long keywords always are. Short ones may have gaps inside, but then must begin where a word
-        begins (피해 치료 holds no 해치); in an alphabet they must end where one ends, too.
-        """
-        first, last = reading.positions[start], reading.positions[end - 1]
-        inside = reading.spaced[first : last + 1]
-        if self._literal and self._differs(inside):
-            return False
-        gaps = len(_GAP.findall(inside))
-        if self._alphabetic and self.weight <= WORD:
-            spelled_out = gaps in {0, self._gaps, end - start - 1}
-            return spelled_out and _begins(reading.spaced, first) and _ends(reading.spaced, last)
-        if not gaps or self.weight > SHORT:
-            return True
-        return _begins(reading.spaced, first) and (
-            not self._alphabetic or _ends(reading.spaced, last)
-        )
-
-    def _differs(self, inside: str) -> bool:
-        return keywords.collapse(_GAP.sub("", inside)) != keywords.collapse(self._literal)
-
-    def similarity_in(self, reading: Reading, jamo: str, alphabet: set[str]) -> float:
-        """Give the similarity of the nearest plausible stretch; 0 below the threshold.
-
-        Args:
-            reading: of the text.
-            jamo: its letters, decomposed, as far as near-matches are looked for.
-            alphabet: the set of `jamo`, made once.
-        """
-        if not self.threshold or self._is_out_of_reach(alphabet):
-            return 0.0
-        cutoff = 100 * self.threshold
-        size, offset = len(self.jamo), 0
-        padded = f"{_PAD * size}{jamo}{_PAD * size}"
-        for _ in range(MAX_NEAR_TRIES):
-            found = fuzz.partial_ratio_alignment(self.jamo, padded[offset:], score_cutoff=cutoff)
-            if found is None:
-                break
-            first = offset + found.dest_start - size
-            start = max(0, _letters_in(jamo[: max(first, 0) + 1]) - 1)
-            end = min(len(reading.letters), _letters_in(jamo[: first + size]))
-            if start < end and self.is_plausible(reading, start, end):
-                return min(found.score / 100, NEAREST)
-            offset += found.dest_start + 1
-        return 0.0
-
-    def _is_out_of_reach(self, alphabet: set[str]) -> bool:
-        """Tell cheaply that no stretch can be near enough: too few of its letters occur."""
-        present = sum(map(alphabet.__contains__, self.jamo))
-        return present < self.threshold * len(self.jamo)
-
-
-_PAD = "\0"
-"""Stands around a text, so that a stretch at its edge is held against all of a keyword."""
-
-_GAP = re.compile(rf"[ {hangul.JAMO}]+")
-
-
-def kind(letter: str) -> str:
-    """Sort a letter: Hangul, loose jamo, digit, alphabet (has case), other script, gap."""
-    if hangul.is_syllable(letter):
-        return "h"
-    if "ㄱ" <= letter <= "ㅣ":
-        return "j"
-    if letter.isdigit():
-        return "d"
-    if letter == " ":
-        return " "
-    return "a" if letter.islower() or letter.isupper() else "o"
-
-
-def _begins(spaced: str, first: int) -> bool:
-    """Tell whether a word begins there, repetitions of its first letter aside."""
-    for i in range(first, max(-1, first - MAX_REPEATED), -1):
-        if i == 0 or kind(spaced[i - 1]) != kind(spaced[i]):
-            return True
-        if spaced[i - 1] != spaced[first]:
-            break
-    return False
-
-
-def _ends(spaced: str, last: int) -> bool:
-    """Tell whether a word ends there, repetitions of its last letter aside."""
-    for i in range(last, min(len(spaced), last + MAX_REPEATED)):
-        if i + 1 == len(spaced) or kind(spaced[i + 1]) != kind(spaced[i]):
-            return True
-        if spaced[i + 1] != spaced[last]:
-            break
-    return False
-
-
-def _repeatable(letters: str) -> str:
-    """Write a pattern in which each letter but the first and last may be repeated or drawn out."""
-    runs = [match[0] for match in re.finditer(r"(.)\1*", letters, re.DOTALL)]
-    pattern = ""
-    for i, run in enumerate(runs):
-        most = f"{len(run)}" if i in {0, len(runs) - 1} else f"{len(run)},"
-        following = runs[i + 1][0] if i + 1 < len(runs) else ""
-        drawn = "".join(one for one in hangul.elongations(run[0]) if one not in following + run[0])
-        pattern += f"{re.escape(run[0])}{{{most}}}"
-        pattern += f"[{drawn}]{{0,20}}" if drawn and following else ""
-    return pattern
-
-
-def _threshold(weight: float, *, alphabetic: bool) -> float:
-    """Give the similarity a near-match needs; 0 where none is looked for.
-
-    Up to two syllables or five letters every neighbour is another word. From there on: one jamo of
-    eight may differ, or one letter of eight (0.86); two jamo of twelve from four syllables (0.82).
-    """
-    if weight < SHORT:
-        return 0.0
-    return 0.82 if weight > SHORT and not alphabetic else 0.86
-
-
-def _letters_in(jamo: str) -> int:
-    """Count the letters that a decomposed text holds, one begun at its end included."""
-    return len(unicodedata.normalize("NFC", jamo))
+@lru_cache(maxsize=100_000)
+def _needles(text: str) -> tuple[Needle, ...]:
+    """Make a keyword's spellings ready, its own first; kept, since galleries change often."""
+    reading = keywords.read(text)[0]
+    if len(reading.letters) < keywords.MIN_LETTERS:
+        return ()
+    latin = [keywords.read(one)[0] for one in keywords.latin_spellings(text)]
+    return (
+        Needle(reading, 1.0),
+        *(Needle(spelled, keywords.ROMANISED_SIMILARITY) for spelled in latin),
+    )
 
 
 class KeywordIndex:
@@ -223,30 +66,34 @@ class KeywordIndex:
 
     def __init__(self, watched: Sequence[WatchedKeyword]) -> None:
         self._watched = tuple(watched)
-        self._exact: dict[Needle, list[int]] = {}
-        self._near: dict[Needle, list[int]] = {}
         self._initials: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)
         by_text: defaultdict[str, list[int]] = defaultdict(list)
         for i, keyword in enumerate(self._watched):
             by_text[keyword.text].append(i)
+        self._needles: list[tuple[Needle, list[int]]] = []
         for text, owners in by_text.items():
-            self._add(text, owners)
+            self._add_initials(text, owners)
+            self._needles += [(needle, owners) for needle in _needles(text)]
+        self._near = [
+            (one, owners)
+            for one, owners in self._needles
+            if one.similarity == 1.0 and one.threshold
+        ]
+        self._near_index = NearIndex(
+            [one.jamo for one, _ in self._near], [one.threshold for one, _ in self._near]
+        )
+        shapes: defaultdict[str, list[int]] = defaultdict(list)
+        for i, (needle, _) in enumerate(self._needles):
+            for shape in {needle.letters, needle.skeleton}:
+                shapes[shape].append(i)
+        self._shaped = list(shapes.values())
+        self._shapes = AhoCorasick(shapes)
 
-    def _add(self, text: str, owners: list[int]) -> None:
-        reading = keywords.read(text)[0]
+    def _add_initials(self, text: str, owners: list[int]) -> None:
         if typed := keywords.typed_initials(text):
             self._initials[typed] += [(i, 1.0) for i in owners]
         if initials := keywords.initials_of(text):
             self._initials[initials] += [(i, keywords.INITIALS_SIMILARITY) for i in owners]
-        if len(reading.letters) < keywords.MIN_LETTERS:
-            return
-        needle = Needle(reading, 1.0)
-        self._exact[needle] = owners
-        if needle.threshold:
-            self._near[needle] = owners
-        for spelling in keywords.latin_spellings(text):
-            spelled = keywords.read(spelling)[0]
-            self._exact[Needle(spelled, keywords.ROMANISED_SIMILARITY)] = owners
 
     def __len__(self) -> int:
         return len(self._watched)
@@ -266,18 +113,62 @@ class KeywordIndex:
         )
 
     def _search(self, reading: Reading, best: dict[int, float]) -> None:
-        for needle, owners in self._exact.items():
+        for needle, owners in self._standing(reading):
             if best.get(owners[0], 0.0) < needle.similarity and needle.is_in(reading):
                 _raise(best, owners, needle.similarity)
         if any("ㄱ" <= letter <= "ㅎ" for letter in reading.spaced):
             for initials in keywords.loose_initials(reading) & self._initials.keys():
                 for i, similarity in self._initials[initials]:
                     _raise(best, [i], similarity)
+        self._search_near(reading, best)
+
+    def _standing(self, reading: Reading) -> list[tuple[Needle, list[int]]]:
+        """Give the needles that may stand in a text as they are, but for repetitions."""
+        found = {
+            shape
+            for letters in {reading.letters, reading.skeleton}
+            for shape, _, _ in self._shapes.find_matches_as_indexes(letters, overlapping=True)
+        }
+        return [self._needles[i] for i in sorted({i for one in found for i in self._shaped[one]})]
+
+    def _search_near(self, reading: Reading, best: dict[int, float]) -> None:
         jamo = unicodedata.normalize("NFD", reading.letters[:MAX_FUZZY])[:MAX_FUZZY]
-        alphabet = set(jamo)
-        for needle, owners in self._near.items():
-            if best.get(owners[0], 0.0) < keywords.ROMANISED_SIMILARITY:
-                _raise(best, owners, needle.similarity_in(reading, jamo, alphabet))
+        letters: _Letters | None = None
+        seams: defaultdict[int, list[int]] = defaultdict(list)
+        for found in self._near_index.search(jamo):
+            needle, owners = self._near[found.spelling]
+            similarity = min(found.similarity, NEAREST)
+            if best.get(owners[0], 0.0) >= max(similarity, keywords.ROMANISED_SIMILARITY):
+                continue
+            known, size = seams[found.spelling], len(needle.jamo)
+            if len(known) >= MAX_NEAR_TRIES or _lies_by(found.start, known, size // 2):
+                continue
+            letters = letters or _Letters(reading.letters, len(jamo))
+            start, end = letters.around(found.start, found.start + size)
+            if start < end and needle.is_plausible(reading, start, end):
+                _raise(best, owners, similarity)
+            else:
+                known.append(found.start)
+
+
+def _lies_by(start: int, seams: Sequence[int], reach: int) -> bool:
+    """Tell whether a stretch is one that was seen to be a seam, a letter further or nearer."""
+    return any(abs(start - one) <= reach for one in seams)
+
+
+class _Letters:
+    """Where each letter of a text begins in its jamo."""
+
+    def __init__(self, letters: str, count: int) -> None:
+        sizes = (len(unicodedata.normalize("NFD", one)) for one in letters[:count])
+        self._of_jamo = [i for i, size in enumerate(sizes) for _ in range(size)][:count]
+
+    def around(self, first: int, last: int) -> tuple[int, int]:
+        """Give the letters, first and one past the last, that hold jamo `first` to `last`."""
+        first, last = max(0, first), min(last, len(self._of_jamo))
+        if first >= last:
+            return 0, 0
+        return self._of_jamo[first], self._of_jamo[last - 1] + 1
 
 
 def _raise(best: dict[int, float], owners: list[int], similarity: float) -> None:
