@@ -170,7 +170,8 @@ class Eyes:
         """Give the gallery and its keywords, made ready once a version."""
         gallery, kept = self._fresh(), self._index
         if kept is None or kept[0] is not gallery:
-            kept = self._index = (gallery, KeywordIndex(gallery.keywords))
+            known = KeywordIndex(()) if kept is None else kept[1]
+            kept = self._index = (gallery, known.of(gallery.keywords))
         return kept
 
     def index(self) -> KeywordIndex:

@@ -180,7 +180,7 @@ class LiveGallery:
         """
         gallery = self._keeper.fresh()
         if self._index[0] is not gallery:
-            self._index = (gallery, await asyncio.to_thread(KeywordIndex, gallery.keywords))
+            self._index = (gallery, await asyncio.to_thread(self._index[1].of, gallery.keywords))
         until = perf_counter() + ALL_SECONDS
         known = Known(gallery=gallery, index=self._index[1])
         examined = await self._examiner.examine(body, known, lambda: until - perf_counter())

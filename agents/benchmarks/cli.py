@@ -149,3 +149,20 @@ def speed(
 
     found = measure_speed(Settings(), jobs, lambda words: typer.echo(words, err=True))
     typer.echo(json.dumps(found.to_json(), indent=None if as_json else 2))
+
+
+@bench_app.command()
+def triage(
+    *,
+    text: Annotated[
+        list[Path] | None,
+        typer.Option(exists=True, dir_okay=False, help="Ordinary text; may be given repeatedly."),
+    ] = None,
+    cases: Annotated[int, typer.Option(min=1, help="Of twenty keywords each.")] = 1000,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Posts a second against all keywords, beside RapidFuzz alone; disguised keywords found."""
+    from agents.benchmarks.triage import measure_triage
+
+    found = measure_triage(cases, text or [], lambda words: typer.echo(words, err=True))
+    typer.echo(json.dumps(found.to_json(), indent=None if as_json else 2))

@@ -24,8 +24,14 @@ give hostile text our time."""
 MAX_WINDOWS = 100_000
 """Stretches of one text that are held against a spelling, likewise: about 0.1 s."""
 
+BESIDE = 6
+"""Letters beside a part that are glanced at first."""
+
 MAX_GLANCED = 24
 """Letters of a spelling that are glanced at before it is held against a stretch."""
+
+AT_ONCE = 20_000
+"""Stretches glanced at together: 4 MB of letters."""
 
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
 _PAD = "\0"
@@ -51,13 +57,23 @@ class Near:
     similarity: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
-    """One of a spelling's parts: `offset` letters from its beginning."""
+    """One of a spelling's parts.
+
+    Args:
+        spelling: whose.
+        offset: from the spelling's beginning.
+        letters: the part itself.
+        errors: that the spelling may have.
+        beside: letters of the spelling nearest to the part, and how far from its beginning.
+    """
 
     spelling: int
     offset: int
     letters: str
+    errors: int
+    beside: Sequence[tuple[int, str]]
 
 
 class NearIndex:
@@ -84,10 +100,10 @@ class NearIndex:
         parts = [
             part
             for i, (one, count) in enumerate(zip(spellings, errors, strict=True))
-            for part in _parts(i, one, count + 1)
+            for part in _parts(i, one, count)
         ]
         self._tables = [
-            _Table(size, some)
+            _Table(size, some, self._longest)
             for size, some in (
                 (LONG, [one for one in parts if len(one.letters) >= LONG]),
                 (SHORT, [one for one in parts if len(one.letters) == SHORT]),
@@ -104,37 +120,36 @@ class NearIndex:
         if not self._tables or len(letters) < SHORT:
             return []
         codes = np.frombuffer(letters.encode("utf-32-le", "surrogatepass"), np.uint32)
-        found = [table.find(codes.astype(np.uint64)) for table in self._tables]
+        there = self._around(codes)
+        found = [table.find(codes.astype(np.uint64), there) for table in self._tables]
         spelling, start = (np.concatenate(one) for one in zip(*found, strict=True))
+        spelling, start = self._glance(there, spelling, start)
         if not len(spelling):
             return []
-        spelling, start = self._glance(codes, spelling, start)
         width = len(letters) + 2 * self._longest + 1  # a start may lie before the text
         pairs = np.unique(spelling * width + start + self._longest)
         return self._held(letters, pairs // width, pairs % width - self._longest)
 
-    def _glance(self, codes: NDArray[np.uint32], spelling: Ints, start: Ints) -> tuple[Ints, Ints]:
+    def _glance(self, there: Codes, spelling: Ints, start: Ints) -> tuple[Ints, Ints]:
         """Keep what has enough of its letters about where they should stand."""
-        there = self._around(codes, int(self._errors[spelling].max()))
-        errors = self._errors[spelling]
-        missing = np.zeros(len(spelling), np.intp)
-        for place, bits in enumerate(self._bits):
-            wanted = bits[spelling]
-            missing += (there[errors, start + self._longest + place] & wanted) != wanted
-            if place % 4 == 3:
-                kept = np.flatnonzero(missing <= errors)
-                spelling, start, errors, missing = (
-                    one[kept] for one in (spelling, start, errors, missing)
-                )
-        kept = np.flatnonzero(missing <= errors)
-        return spelling[kept], start[kept]
+        kept = []
+        places = np.arange(len(self._bits))[:, None] + self._longest
+        for first in range(0, len(spelling), AT_ONCE):
+            some = slice(first, first + AT_ONCE)
+            errors, wanted = self._errors[spelling[some]], self._bits[:, spelling[some]]
+            stands = (there[errors, start[some] + places] & wanted) == wanted
+            enough = stands.sum(axis=0) >= len(stands) - errors
+            kept.append(first + np.flatnonzero(enough))
+        chosen = np.concatenate(kept) if kept else np.zeros(0, np.intp)
+        return spelling[chosen], start[chosen]
 
-    def _around(self, codes: NDArray[np.uint32], reach: int) -> Codes:
-        """Gather the bits of the letters that stand up to 0, 1, ... `reach` letters away.
+    def _around(self, codes: NDArray[np.uint32]) -> Codes:
+        """Gather the bits of the letters that stand up to 0, 1, ... letters away.
 
         Returns:
-            Shape (reach + 1, letters and `_longest` beside them).
+            Shape (most errors of any spelling + 1, letters and `_longest` beside them).
         """
+        reach = int(self._errors.max())
         there = np.zeros((reach + 1, len(codes) + 2 * self._longest), np.uint64)
         there[0, self._longest : self._longest + len(codes)] = _bit(codes)
         for more in range(1, reach + 1):
@@ -170,11 +185,19 @@ class NearIndex:
         return [Near(int(owner[i]), int(begins[i]), float(scores[i])) for i in order]
 
 
-def _parts(spelling: int, letters: str, count: int) -> Iterable[_Part]:
-    """Cut a spelling into parts that are as equal as can be."""
-    cuts = [round(i * len(letters) / count) for i in range(count + 1)]
+def _parts(spelling: int, letters: str, errors: int) -> Iterable[_Part]:
+    """Cut a spelling into parts that are as equal as can be, one more than it may have errors."""
+    cuts = [round(i * len(letters) / (errors + 1)) for i in range(errors + 2)]
     for first, last in pairwise(cuts):
-        yield _Part(spelling, first, letters[first:last])
+        beside = [*range(last, len(letters)), *range(first - 1, -1, -1)]
+        near = sorted(beside, key=lambda place: max(place - last, first - 1 - place))[:BESIDE]
+        yield _Part(
+            spelling=spelling,
+            offset=first,
+            letters=letters[first:last],
+            errors=errors,
+            beside=[(place - first, letters[place]) for place in near],
+        )
 
 
 class _Table:
@@ -183,30 +206,40 @@ class _Table:
     Args:
         size: how many letters that are; every part has as many.
         parts: at least one.
+        margin: letters beside a text in what `find` is given of it.
     """
 
-    def __init__(self, size: int, parts: Sequence[_Part]) -> None:
+    def __init__(self, size: int, parts: Sequence[_Part], margin: int) -> None:
         self._size = size
         longest = max(len(one.letters) for one in parts)
         self._letters = np.zeros((len(parts), longest), np.uint64)
         for row, one in enumerate(parts):
             self._letters[row, : len(one.letters)] = [ord(letter) for letter in one.letters]
-        numbers = _numbers(self._letters[:, :size])
+        numbers = _numbers(self._letters.T[:size])
         order = np.argsort(numbers, kind="stable")
         self._keys, starts = np.unique(numbers[order], return_index=True)
         self._starts = np.append(starts, len(parts))
         self._letters = self._letters[order]
-        self._spelling = np.array([one.spelling for one in parts], np.intp)[order]
-        self._offset = np.array([one.offset for one in parts], np.intp)[order]
-
-    def find(self, codes: Codes) -> tuple[Ints, Ints]:
-        """Give each spelling of which a part stands in a text, and where the spelling begins."""
-        runs = (
-            np.lib.stride_tricks.sliding_window_view(codes, self._size)
-            if len(codes) >= self._size
-            else np.zeros((0, self._size), np.uint64)
+        ordered = [parts[i] for i in order]
+        self._spelling, self._offset, self._errors = (
+            np.array(one, np.intp)
+            for one in zip(*((p.spelling, p.offset, p.errors) for p in ordered), strict=True)
         )
-        numbers = _numbers(runs)
+        self._beside = np.zeros((BESIDE, len(parts)), np.uint64)
+        self._away = np.full((BESIDE, len(parts)), margin, np.intp)
+        for row, part in enumerate(ordered):
+            for turn, (away, letter) in enumerate(part.beside):
+                self._beside[turn, row] = _bit(np.array([ord(letter)], np.uint32))[0]
+                self._away[turn, row] = margin + away
+
+    def find(self, codes: Codes, there: Codes) -> tuple[Ints, Ints]:
+        """Give each spelling of which a part stands in a text, and where the spelling begins.
+
+        Args:
+            codes: of the text's letters.
+            there: see `NearIndex._around`.
+        """
+        numbers = _numbers(_runs(codes, self._size))
         at = np.minimum(np.searchsorted(self._keys, numbers), len(self._keys) - 1)
         places = np.flatnonzero(self._keys[at] == numbers)
         keys = at[places]
@@ -218,10 +251,21 @@ class _Table:
         place = np.repeat(places, counts)
         for extra in range(self._size, self._letters.shape[1]):
             wanted = self._letters[rows, extra]
-            there = codes[np.minimum(place + extra, len(codes) - 1)]
-            whole = (wanted == 0) | ((there == wanted) & (place + extra < len(codes)))
+            letter = codes[np.minimum(place + extra, len(codes) - 1)]
+            whole = (wanted == 0) | ((letter == wanted) & (place + extra < len(codes)))
             rows, place = rows[whole], place[whole]
+        rows, place = self._glance(there, rows, place)
         return self._spelling[rows], place - self._offset[rows]
+
+    def _glance(self, there: Codes, rows: Ints, place: Ints) -> tuple[Ints, Ints]:
+        """Keep what has enough of the letters beside the part about where they should stand."""
+        errors = self._errors[rows]
+        missing = np.zeros(len(rows), np.intp)
+        for bits, away in zip(self._beside, self._away, strict=True):
+            wanted = bits[rows]
+            missing += (there[errors, place + away[rows]] & wanted) != wanted
+        kept = np.flatnonzero(missing <= errors)
+        return rows[kept], place[kept]
 
 
 def _bit(codes: NDArray[np.uint32]) -> Codes:
@@ -230,11 +274,17 @@ def _bit(codes: NDArray[np.uint32]) -> Codes:
     return bit
 
 
-def _numbers(runs: Codes) -> Codes:
-    """Give runs of letters, shape (n, size), a number each; equal ones have equal numbers."""
-    numbers = np.zeros(len(runs), np.uint64)
-    for column in range(runs.shape[1]):
-        numbers = (numbers + runs[:, column]) * _PRIME
+def _runs(codes: Codes, size: int) -> Sequence[Codes]:
+    """Give all runs of so many letters: their first letters, their second, and so on."""
+    count = max(0, len(codes) - size + 1)
+    return [codes[i : i + count] for i in range(size)]
+
+
+def _numbers(runs: Sequence[Codes] | Codes) -> Codes:
+    """Give each run a number; equal runs have equal ones."""
+    numbers = np.zeros(len(runs[0]), np.uint64)
+    for letters in runs:
+        numbers = (numbers + letters) * _PRIME
         numbers ^= numbers >> np.uint64(29)
     return numbers
 

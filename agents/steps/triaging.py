@@ -1,5 +1,6 @@
 """Post in, priority and keyword hits out."""
 
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -42,6 +43,9 @@ class Triaged:
 
     priority: Priority
     hits: tuple[KeywordHit, ...]
+
+
+_CONSONANT = re.compile("[ㄱ-ㅎ]")
 
 
 @lru_cache(maxsize=100_000)
@@ -89,6 +93,10 @@ class KeywordIndex:
         self._shaped = list(shapes.values())
         self._shapes = AhoCorasick(shapes)
 
+    def of(self, watched: Sequence[WatchedKeyword]) -> "KeywordIndex":
+        """Make an index of these keywords; this one where they are its own."""
+        return self if self._watched == tuple(watched) else KeywordIndex(watched)
+
     def _add_initials(self, text: str, owners: list[int]) -> None:
         if typed := keywords.typed_initials(text):
             self._initials[typed] += [(i, 1.0) for i in owners]
@@ -116,7 +124,7 @@ class KeywordIndex:
         for needle, owners in self._standing(reading):
             if best.get(owners[0], 0.0) < needle.similarity and needle.is_in(reading):
                 _raise(best, owners, needle.similarity)
-        if any("ㄱ" <= letter <= "ㅎ" for letter in reading.spaced):
+        if _CONSONANT.search(reading.spaced):
             for initials in keywords.loose_initials(reading) & self._initials.keys():
                 for i, similarity in self._initials[initials]:
                     _raise(best, [i], similarity)

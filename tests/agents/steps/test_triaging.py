@@ -299,6 +299,13 @@ def test_an_index_of_nothing_finds_nothing() -> None:
     assert len(KeywordIndex(watched("해치", "공주"))) == 2
 
 
+def test_an_index_is_made_anew_only_for_other_keywords() -> None:
+    index = KeywordIndex(watched("해치", "공주"))
+    assert index.of(watched("해치", "공주")) is index
+    assert [hit.keyword for hit in index.of(watched("고래")).find(["고래"])] == ["k0"]
+    assert index.of([]).find(["해치"]) == ()
+
+
 def test_a_hit_makes_a_post_urgent() -> None:
     triaged = triage(post("오늘 해치공주"), KeywordIndex(watched("해치공주")))
     assert triaged.priority is Priority.URGENT
