@@ -13,6 +13,7 @@ from gpu_kernels.keypoints import SPACE as KEYPOINT_SPACE
 from gpu_kernels.keypoints import Keypoints
 from gpu_kernels.search import FrameGallery
 from gpu_kernels.sound import SOUND_SPACE, SoundFingerprint
+from gpu_kernels.sound_line import SoundMatch
 from gpu_kernels.sound_search import SoundGallery
 from gpu_kernels.voice import Voices
 from monitors.deriving import FACE_SPACE, VOICE_SPACE
@@ -142,21 +143,27 @@ class NegativeBank:
 
     def frame_similarities(
         self, queries: Sequence[ImageFingerprint], limit: int = 20
-    ) -> list[tuple[Applicable, float]]:
-        """Give the negatives that a medium's frames are most like, with the highest cosine."""
+    ) -> list[tuple[Applicable, NDArray[np.float64]]]:
+        """Give the negatives that a medium's frames are most like.
+
+        Returns:
+            With each negative the cosine of every frame, in the frames' order; -1 where the
+            negative is not among the frame's `limit` nearest.
+        """
         if not len(self._frames):
             return []
-        best: dict[int, float] = {}
-        for query in queries:
+        found: dict[int, NDArray[np.float64]] = {}
+        for place, query in enumerate(queries):
             for one in self._frames.search(query, limit):
-                best[one.ordinal] = max(one.similarity, best.get(one.ordinal, -1.0))
-        return [(self._frame_owners[ordinal], value) for ordinal, value in best.items()]
+                values = found.setdefault(one.ordinal, np.full(len(queries), -1.0))
+                values[place] = one.similarity
+        return [(self._frame_owners[ordinal], values) for ordinal, values in found.items()]
 
-    def sound_similarities(
+    def sound_matches(
         self, query: SoundFingerprint, limit: int = 20
-    ) -> list[tuple[Applicable, float]]:
-        """Give the negatives that a sound is most like, with the similarity."""
+    ) -> list[tuple[Applicable, SoundMatch]]:
+        """Give the negatives that a sound is most like, with how and where."""
         if not len(self._sounds):
             return []
         found = self._sounds.search(query, limit)
-        return [(self._sound_owners[one.ordinal], one.match.similarity) for one in found]
+        return [(self._sound_owners[one.ordinal], one.match) for one in found]

@@ -2,6 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from agents.steps.findings import Applicable, FilmFound, Findings, Owner, Searchable, StillFound
 from agents.steps.matching import confidence
 from alerts.policy import MIN_SHARE, NEARLY_SAME, PATTERN, Calibration, Points, log_odds_of
@@ -9,6 +12,7 @@ from gpu_kernels.fingerprint import ImageFingerprint
 from gpu_kernels.keypoints import Agreement, Keypoints
 from gpu_kernels.search import NEAR_PDQ_DISTANCE
 from gpu_kernels.sound import SoundFingerprint
+from gpu_kernels.sound_line import SoundMatch
 from streams.types import Decision, DecodedMedia, Frame, Look, Match, Modality
 
 KEYPOINT_CANDIDATES = 4
@@ -192,20 +196,43 @@ def rejected(
     prints: Sequence[ImageFingerprint],
     sound: SoundFingerprint | None,
 ) -> frozenset[int]:
-    """Name the references that a medium is less like than it is like a negative of theirs."""
+    """Name the references that a medium is less like than it is like a negative of theirs.
+
+    Like is held against like, so that nothing that stands beside a copy speaks against it: the
+    frame that is like the reference, the frames along its line, the sound in its span.
+    """
     frames = gallery.negatives.frame_similarities(prints) if prints else []
-    heard = gallery.negatives.sound_similarities(sound) if sound is not None else []
+    heard = gallery.negatives.sound_matches(sound) if sound is not None else []
     found = set()
     for ordinal in findings.ordinals:
         owner = gallery.owners[ordinal]
-        similarity = _similarity(findings, ordinal)
-        match = findings.sounds.get(ordinal)
-        alike = match.similarity if match is not None else -1.0
-        worse = any(value >= similarity > -1 and _counts_for(one, owner) for one, value in frames)
-        worse_heard = any(value >= alike > -1 and _counts_for(one, owner) for one, value in heard)
-        if (worse or similarity <= -1) and (worse_heard or alike <= -1):
+        similarity, match = _similarity(findings, ordinal), findings.sounds.get(ordinal)
+        worse = any(
+            _there(findings, ordinal, values) >= similarity > -1 and _counts_for(one, owner)
+            for one, values in frames
+        )
+        worse_heard = match is not None and any(
+            _is_heard_instead(negative, match) and _counts_for(one, owner)
+            for one, negative in heard
+        )
+        if (worse or similarity <= -1) and (worse_heard or match is None):
             found.add(ordinal)
     return frozenset(found)
+
+
+def _there(findings: Findings, ordinal: int, values: NDArray[np.float64]) -> float:
+    """Give what frames are like, where they are like a reference: of a line, the middle one."""
+    if ordinal in findings.stills:
+        return float(values[findings.stills[ordinal].frame])
+    pairs = findings.films[ordinal].alignment.pairs if ordinal in findings.films else ()
+    return float(np.median(values[[ours for ours, _ in pairs]])) if pairs else -1.0
+
+
+def _is_heard_instead(negative: SoundMatch, match: SoundMatch) -> bool:
+    """Say whether most of what sounds like a reference sounds at least as like a negative."""
+    (first, last), (start, end) = match.query_span_seconds, negative.query_span_seconds
+    common = min(last, end) - max(first, start)
+    return negative.similarity >= match.similarity and common * 2 >= last - first
 
 
 def _counts_for(negative: Applicable, owner: Owner) -> bool:

@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from agents.steps.reading import ReadHit
 from alerts.policy import Points
 from gpu_kernels.alignment import Alignment
@@ -55,13 +58,13 @@ class Applicable(Protocol):
 
 
 class Rejecting(Protocol):
-    """The negative bank: what a medium's frames and sound are most like of it."""
+    """The negative bank: what each of a medium's frames, and its sound, are most like of it."""
 
     def frame_similarities(
         self, queries: Sequence[ImageFingerprint]
-    ) -> Sequence[tuple[Applicable, float]]: ...
+    ) -> Sequence[tuple[Applicable, NDArray[np.float64]]]: ...
 
-    def sound_similarities(self, query: SoundFingerprint) -> Sequence[tuple[Applicable, float]]: ...
+    def sound_matches(self, query: SoundFingerprint) -> Sequence[tuple[Applicable, SoundMatch]]: ...
 
 
 class Searchable(Protocol):

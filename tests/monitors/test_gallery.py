@@ -607,8 +607,8 @@ def test_a_negative_comes_and_goes_with_the_gallery(
     negative = add_negative(register, "A", found)
     gallery = keeper.refresh()
     [(owner, similarity)] = gallery.negatives.frame_similarities([fingerprint_of(2)])
-    assert (owner.case, round(similarity, 3)) == (register.find("A").id, 1)
-    assert gallery.negatives.sound_similarities(fingerprint_sound(a_melody(1)))
+    assert (owner.case, round(float(similarity[0]), 3)) == (register.find("A").id, 1)
+    assert gallery.negatives.sound_matches(fingerprint_sound(a_melody(1)))
     remove_negative(register, "A", negative)
     assert keeper.refresh().negatives.frame_similarities([fingerprint_of(2)]) == []
 

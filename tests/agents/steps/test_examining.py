@@ -1,5 +1,6 @@
 """`agents.steps.examining`: what is looked at, and when enough was seen."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -127,7 +128,14 @@ def line(pattern: float | None, frames: int = 20, *, similarity: float = 1.0) ->
     )
 
 
-def still(similarity: float, reference_seconds: float = 0.0) -> StillFound:
+def along(similarity: float, places: Sequence[int]) -> FilmFound:
+    """A line through these frames of a medium."""
+    found = line(0.9, len(places), similarity=similarity)
+    pairs = tuple((ours, n) for n, ours in enumerate(places))
+    return replace(found, alignment=replace(found.alignment, pairs=pairs))
+
+
+def still(similarity: float, reference_seconds: float = 0.0, frame: int = 0) -> StillFound:
     candidate = Candidate(
         ordinal=0,
         similarity=similarity,
@@ -136,7 +144,7 @@ def still(similarity: float, reference_seconds: float = 0.0) -> StillFound:
         detail=6.0,
         reference_seconds=reference_seconds,
     )
-    return StillFound(candidate=candidate, frame=0, at_seconds=2.5)
+    return StillFound(candidate=candidate, frame=frame, at_seconds=2.5)
 
 
 @dataclass(frozen=True)
@@ -294,6 +302,13 @@ def bank(negative: Negative, number: int | None, melody: int | None = None) -> S
 
 
 QUERY = [fingerprint_of(7)]
+A_SOUND = SoundMatch(
+    similarity=0.5,
+    query_span_seconds=(0.0, 9.0),
+    reference_span_seconds=(0.0, 9.0),
+    speed=1.0,
+    pitch_semitones=0,
+)
 
 
 @pytest.mark.parametrize(
@@ -319,17 +334,37 @@ def test_what_is_more_like_the_reference_is_not_rejected() -> None:
 
 
 def test_frames_that_are_rejected_do_not_reject_the_sound() -> None:
-    sound = SoundMatch(
-        similarity=0.5,
-        query_span_seconds=(0.0, 9.0),
-        reference_span_seconds=(0.0, 9.0),
-        speed=1.0,
-        pitch_semitones=0,
-    )
-    findings = Findings(space="s", stills={0: still(0.8)}, sounds={0: sound})
+    findings = Findings(space="s", stills={0: still(0.8)}, sounds={0: A_SOUND})
     heard = fingerprint_sound(a_melody(1))
     assert rejected(findings, bank(Negative(), 7), QUERY, heard) == frozenset()
     assert rejected(findings, bank(Negative(), None, 1), QUERY, heard) == frozenset()
     assert rejected(findings, bank(Negative(), 7, 1), QUERY, heard) == {0}
-    alone = Findings(space="s", sounds={0: sound})
+    alone = Findings(space="s", sounds={0: A_SOUND})
     assert rejected(alone, bank(Negative(), None, 1), [], heard) == {0}
+
+
+def test_a_negative_frame_beside_a_copy_does_not_reject_it() -> None:
+    """Whoever posts a copy would else append a picture that was rejected before."""
+    query = [fingerprint_of(1), fingerprint_of(2), fingerprint_of(3), fingerprint_of(7)]
+    elsewhere = Findings(space="s", stills={0: still(0.8)}, films={1: along(0.8, range(3))})
+    assert rejected(elsewhere, bank(Negative(), 7), query, None) == frozenset()
+    there = Findings(space="s", stills={0: still(0.8, frame=3)}, films={1: along(0.8, range(3))})
+    assert rejected(there, bank(Negative(), 7), query, None) == {0}
+
+
+def test_a_film_is_rejected_that_is_like_a_negative_along_most_of_its_line() -> None:
+    query = [fingerprint_of(1), fingerprint_of(2), fingerprint_of(3), fingerprint_of(7)]
+    films = Findings(space="s", films={0: along(0.8, range(4)), 1: along(0.8, range(2, 4))})
+    snapshot = Snapshot()
+    snapshot.negatives.add_frames(Negative(), [fingerprint_of(2), fingerprint_of(3)])
+    assert rejected(films, snapshot, query, None) == frozenset()
+    snapshot.negatives.add_frames(Negative(), [fingerprint_of(1), fingerprint_of(2), query[2]])
+    assert rejected(films, snapshot, query, None) == {0}
+
+
+def test_a_negative_sound_beside_a_copied_one_does_not_reject_it() -> None:
+    heard = fingerprint_sound(a_melody(1))
+    late = replace(A_SOUND, query_span_seconds=(60.0, 90.0))
+    assert rejected(
+        Findings(space="s", sounds={0: late}), bank(Negative(), None, 1), [], heard
+    ) == (frozenset())
