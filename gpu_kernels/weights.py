@@ -132,7 +132,9 @@ def locate_file(weights: Weights, file: WeightFile, cache_dir: Path) -> Path:
     """
     path = weights.folder_in(cache_dir) / file.name
     if not path.is_file():
-        raise ModelError(f"model {weights.name} is not in {cache_dir}: run `haechi models pull`")
+        raise ModelError(
+            f"model {weights.name} is not in {cache_dir}: run `haechi models pull {weights.name}`"
+        )
     check_sha256(path, sha256_of(path), file.sha256)
     return path
 

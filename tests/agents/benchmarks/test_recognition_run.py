@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from agents.benchmarks.recognition_run import Options, run
+from gpu_kernels.errors import ModelError
 from streams.errors import ConfigurationError
 from tests.weights import pulled
 
@@ -51,6 +52,6 @@ def test_what_the_peers_lack_is_told_before_anything_is_looked_at(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HAECHI_MODELS", str(tmp_path / "models"))
-    with pytest.raises(ConfigurationError, match="sscd is not in"):
+    with pytest.raises(ModelError, match="run `haechi models pull sscd`"):
         run([folder], options(tmp_path, peers=tmp_path, peers_python=tmp_path / "python"))
     assert list(tmp_path.glob("recognition.db")) == []
