@@ -10,6 +10,7 @@ import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from gpu_kernels.alignment import PATTERN
 from streams.types import Decision, Modality
 
 PRIOR = math.log(0.2 / 0.8)
@@ -41,9 +42,6 @@ MIN_SHARE = 0.08
 """Of a reference's area that agreeing points must span: below it they are a logo or a caption."""
 _FEW_POINTS = 4
 """What points within a smaller share count for at most."""
-PATTERN = 0.6
-"""Correlation of the likeness beside the line (`gpu_kernels.alignment`) below which a video is
-taken for another recording of one scene: an officer may look, nobody is paged."""
 NEGATIVE = 20.0
 """Log-odds that a medium loses which is more like something that was rejected before than like the
 reference: enough that nobody looks again, unless other evidence is overwhelming."""

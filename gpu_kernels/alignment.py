@@ -24,8 +24,13 @@ SPEEDS = (0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.4)
 MIN_VARIETY = 0.015
 """Spread of a reference's likeness to itself from which it changes enough to have a pattern."""
 
-_FLOOR = 0.3
-"""Likeness that unrelated frames reach: what a stretch must exceed to go on."""
+FLOORS = (0.3, 0.5, 0.7)
+"""Likenesses that a stretch must exceed to go on. Unrelated frames reach the first, frames of one
+style or place the second; of most edits of a film, most frames reach the third."""
+
+PATTERN = 0.6
+"""Correlation of the likeness beside a line from which it may be a copy's."""
+
 _CONTRAST = 0.5
 """Weight of what a pair of frames has beyond its row and column of the matrix."""
 _STEP = 0.5
@@ -70,7 +75,9 @@ def align(
     query_seconds: Seconds,
     reference_seconds: Seconds,
 ) -> Alignment:
-    """Find the best line.
+    """Find the line that a copy would run along.
+
+    That is the longest of `lines` that has the reference's pattern; where none has, the longest.
 
     Args:
         affinity: of query and reference, at least one frame each.
@@ -78,30 +85,61 @@ def align(
         query_seconds: when the query's frames are.
         reference_seconds: when the reference's frames are.
     """
+    found = lines(affinity, itself, query_seconds, reference_seconds)
+    if found[0].pattern is None:
+        return found[0]
+    copied = (one for one in found if one.pattern is not None and one.pattern >= PATTERN)
+    return next(copied, found[0])
+
+
+def lines(
+    affinity: Affinity,
+    itself: Affinity,
+    query_seconds: Seconds,
+    reference_seconds: Seconds,
+) -> list[Alignment]:
+    """Find the best line at each of `FLOORS`, for arguments as of `align`.
+
+    A long stretch of what merely looks like the reference, another recording of the room, adds up
+    to more than a short copied stretch behind it does; at a higher floor it adds up to nothing.
+    """
     gain = _gain(affinity)
-    best: tuple[float, float, NDArray[np.intp], int, int] | None = None
+    rows = np.arange(len(query_seconds))
+    best: list[_Line | None] = [None] * len(FLOORS)
     for speed in SPEEDS:
-        for columns, inside in _lines(speed, query_seconds, reference_seconds):
-            rows = np.arange(len(query_seconds))
+        for columns, inside in _offsets(speed, query_seconds, reference_seconds):
             values = np.where(inside, gain[rows, columns], _OUTSIDE)
-            total, line, first, last = _best_stretch(values)
-            if best is None or total > best[0] + 1e-9:
-                best = (total, speed, columns[line], first, last)
-    if best is None:
+            for level, floor in enumerate(FLOORS):
+                total, line, first, last = _best_stretch(values - floor)
+                known = best[level]
+                if known is None or total > known.total + 1e-9:
+                    place = np.arange(first, last)
+                    best[level] = _Line(total, speed, place, columns[line])
+    seconds = (query_seconds, reference_seconds)
+    found = [_described(affinity, itself, seconds, one) for one in best if one is not None]
+    if not found:
         raise ValueError("no frames")
-    _, speed, columns, first, last = best
-    rows = np.arange(first, last)
-    return _described(affinity, itself, (query_seconds, reference_seconds), speed, rows, columns)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A stretch of the query's rows, and the reference's column of each of the query's rows."""
+
+    total: float
+    speed: float
+    rows: NDArray[np.intp]
+    columns: NDArray[np.intp]
 
 
 def _gain(affinity: Affinity) -> NDArray[np.float64]:
     values = affinity.astype(np.float64)
     centred = values - values.mean(axis=1, keepdims=True) - values.mean(axis=0, keepdims=True)
-    gain: NDArray[np.float64] = values - _FLOOR + _CONTRAST * (centred + values.mean())
+    gain: NDArray[np.float64] = values + _CONTRAST * (centred + values.mean())
     return gain
 
 
-def _lines(
+def _offsets(
     speed: float, query: Seconds, reference: Seconds
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.bool_]]]:
     """Give, for blocks of offsets, each query frame's reference frame and whether it has one."""
@@ -132,16 +170,15 @@ def _described(
     affinity: Affinity,
     itself: Affinity,
     seconds: tuple[Seconds, Seconds],
-    speed: float,
-    rows: NDArray[np.intp],
-    columns: NDArray[np.intp],
+    line: _Line,
 ) -> Alignment:
     query, reference = seconds
-    chosen = columns[rows]
+    rows = line.rows
+    chosen = line.columns[rows]
     return Alignment(
         similarity=float(affinity[rows, chosen].mean()),
         frames=len(rows),
-        speed=speed,
+        speed=line.speed,
         query_span_seconds=(float(query[rows[0]]), float(query[rows[-1]])),
         reference_span_seconds=(float(reference[chosen[0]]), float(reference[chosen[-1]])),
         pattern=_pattern(affinity, itself, rows, chosen),

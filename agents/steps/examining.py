@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from agents.steps.findings import Applicable, FilmFound, Findings, Owner, Searchable, StillFound
 from agents.steps.matching import confidence
-from alerts.policy import MIN_SHARE, NEARLY_SAME, PATTERN, Calibration, Points, log_odds_of
+from alerts.policy import MIN_SHARE, NEARLY_SAME, Calibration, Points, log_odds_of
+from gpu_kernels.alignment import PATTERN
 from gpu_kernels.fingerprint import ImageFingerprint
 from gpu_kernels.keypoints import Agreement, Keypoints
 from gpu_kernels.search import NEAR_PDQ_DISTANCE

@@ -8,7 +8,6 @@ from agents.steps.findings import FilmFound, Findings, Owner, Searchable, StillF
 from alerts.calibration import shipped_calibration
 from alerts.policy import (
     NEGATIVE,
-    PATTERN,
     Calibration,
     decide,
     fuse,
@@ -16,6 +15,7 @@ from alerts.policy import (
     probability,
     supporting,
 )
+from gpu_kernels.alignment import PATTERN
 from gpu_kernels.facetracks import REVIEW_SIMILARITY as FACE_REVIEW
 from gpu_kernels.fingerprint import ImageFingerprint
 from gpu_kernels.hamming import HASH_BYTES

@@ -12,7 +12,6 @@ from alerts.calibration import shipped_calibration
 from alerts.policy import (
     DECISIVE,
     MIN_SHARE,
-    PATTERN,
     PRIOR,
     Calibration,
     Heard,
@@ -25,6 +24,7 @@ from alerts.policy import (
     probability,
     supporting,
 )
+from gpu_kernels.alignment import PATTERN
 from streams.types import Decision, Modality
 
 NUMBERS = Calibration(

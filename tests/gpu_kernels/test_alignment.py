@@ -10,19 +10,29 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from gpu_kernels import alignment
-from gpu_kernels.alignment import MIN_VARIETY, SPEEDS, Affinity, Alignment, Seconds, align
+from gpu_kernels.alignment import (
+    FLOORS,
+    MIN_VARIETY,
+    PATTERN,
+    SPEEDS,
+    Affinity,
+    Alignment,
+    Seconds,
+    align,
+    lines,
+)
 
-FLOOR, CONTRAST, STEP, REACH, OUTSIDE = 0.3, 0.5, 0.5, 1.0, -9.0
+CONTRAST, STEP, REACH, OUTSIDE = 0.5, 0.5, 1.0, -9.0
 
 
-def worth(affinity: Affinity, i: int, j: int) -> float:
+def worth(affinity: Affinity, i: int, j: int, floor: float) -> float:
     """Give what a pair of frames adds to a line, by the definition."""
     row, column, whole = affinity[i].mean(), affinity[:, j].mean(), affinity.mean()
     value = float(affinity[i, j])
-    return value - FLOOR + CONTRAST * float(value - row - column + whole)
+    return value - floor + CONTRAST * float(value - row - column + whole)
 
 
-def best_total(affinity: Affinity, query: Seconds, reference: Seconds) -> float:
+def best_total(affinity: Affinity, query: Seconds, reference: Seconds, floor: float) -> float:
     """Try every speed, every offset and every stretch."""
     best = -np.inf
     for speed in SPEEDS:
@@ -33,7 +43,7 @@ def best_total(affinity: Affinity, query: Seconds, reference: Seconds) -> float:
                 wanted = speed * at + offset
                 j = min(range(len(reference)), key=lambda n: abs(reference[n] - wanted))
                 inside = abs(reference[j] - wanted) <= REACH
-                values.append(worth(affinity, i, j) if inside else OUTSIDE)
+                values.append(worth(affinity, i, j, floor) if inside else OUTSIDE)
             for first in range(len(values)):
                 for last in range(first + 1, len(values) + 1):
                     best = max(best, sum(values[first:last]))
@@ -71,9 +81,9 @@ def test_no_line_is_better_than_the_one_that_is_found(
     film: tuple[Affinity, Affinity, Seconds, Seconds],
 ) -> None:
     affinity, itself, query, reference = film
-    found = align(affinity, itself, query, reference)
-    total = sum(worth(affinity, i, j) for i, j in found.pairs)
-    assert total == pytest.approx(best_total(affinity, query, reference), abs=1e-5)
+    for found, floor in zip(lines(affinity, itself, query, reference), FLOORS, strict=True):
+        total = sum(worth(affinity, i, j, floor) for i, j in found.pairs)
+        assert total == pytest.approx(best_total(affinity, query, reference, floor), abs=1e-5)
 
 
 @settings(max_examples=60)
@@ -202,3 +212,20 @@ def test_a_long_film_takes_little_memory() -> None:
         tracemalloc.stop()
     assert 1990 <= found.reference_span_seconds[0] <= 2000
     assert most < 20e6
+
+
+@pytest.mark.parametrize("padding", [30, 60])
+def test_a_copied_stretch_is_found_behind_a_longer_one_that_only_looks_alike(padding: int) -> None:
+    room = 1.4 * np.eye(32, dtype=np.float32)[0]  # all of it was taken in one place
+    film = unit(scene(1, 24) + room)
+    query = np.concatenate([unit(scene(2, padding) + room), film[:12]])
+    affinity, itself = query @ film.T, film @ film.T
+    assert 0.5 < float(affinity[:padding].mean()) < 0.8
+    times = seconds(np.arange(len(query))), seconds(np.arange(24))
+    longest = lines(affinity, itself, *times)[0]
+    assert longest.query_span_seconds[0] < padding
+    assert (longest.pattern or 0) < PATTERN
+    found = align(affinity, itself, *times)
+    assert found.query_span_seconds == pytest.approx((padding, padding + 11), abs=1)
+    assert found.reference_span_seconds == pytest.approx((0, 11), abs=1)
+    assert (found.pattern or 0) > 0.9

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from agents.steps.findings import FilmFound, Findings, Owner, StillFound, SubjectFound
 from agents.steps.matching import WORDS_REVIEW, confidence, find_pictures, judge
 from agents.steps.reading import ReadHit
-from alerts.policy import PATTERN, Calibration, Heard, Moving, Points, Still
-from gpu_kernels.alignment import Alignment
+from alerts.policy import Calibration, Heard, Moving, Points, Still
+from gpu_kernels.alignment import PATTERN, Alignment
 from gpu_kernels.facetracks import REVIEW_SIMILARITY as FACE_REVIEW
 from gpu_kernels.fingerprint import ImageFingerprint
 from gpu_kernels.search import Candidate
