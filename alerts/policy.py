@@ -28,15 +28,17 @@ _PLAIN_BELOW = 5.0
 """Bits of detail; three in four references of the development set have more."""
 _POINTS_OF_CHANCE = 8
 """Agreeing points that say neither yes nor no: unrelated pictures reach 6, copies mostly 20."""
-_CHANCE = 5
-"""Agreeing points that unrelated pictures reach: of 1,600 of the development set two have 6."""
+_CHANCE, _AGREED = 5, 12
+"""Agreeing points that unrelated pictures reach, of 1,600 of the development set two have 6; and
+those from which nothing is doubted. Between the two, doubt falls in proportion."""
 NEARLY_SAME = 0.9
 """Cosine from which a picture needs no agreeing points: drawings of one style reach .78."""
 _NEAR_HASH = 31
 """Bits: ThreatExchange's distance."""
 DISAGREES = 24.0
-"""Log-odds that a picture loses in which no local features agree though both have many: it is of
-one style with the reference, but shows something else."""
+"""Log-odds that a picture loses in which no local features agree: it is of one style with the
+reference, but shows something else. Likewise one in which none could be compared, because either
+has few or others were likelier: pictures of one style are alike from .3 on, soft ones far more."""
 _MOST_POINTS = 60
 MIN_SHARE = 0.08
 """Of a reference's area that agreeing points must span: below it they are a logo or a caption."""
@@ -99,9 +101,9 @@ class Still:
         total += self.hash * hash_term(pdq_distance) - self.plain * plain_term(detail)
         total += self.points * points_term(points)
         near_hash = pdq_distance is not None and pdq_distance <= _NEAR_HASH
-        if points is None or points.count > _CHANCE or similarity >= NEARLY_SAME or near_hash:
+        if similarity >= NEARLY_SAME or near_hash:
             return total
-        return total - DISAGREES
+        return total - DISAGREES * _doubt(points)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +203,13 @@ def log_of(similarity: float) -> float:
     return math.log(max(similarity, _LEAST_SIMILARITY))
 
 
+def _doubt(points: Points | None) -> float:
+    """Give the share of `DISAGREES` that a picture loses of whose points so many agree."""
+    if points is None:
+        return 1.0
+    return min(1.0, max(0.0, (_AGREED - _telling(points)) / (_AGREED - _CHANCE)))
+
+
 def hash_term(pdq_distance: int | None) -> float:
     """Give 1 for equal hashes, falling to 0."""
     return 0.0 if pdq_distance is None else max(0.0, 1 - pdq_distance / _HASH_REACH)
@@ -213,10 +222,12 @@ def plain_term(detail: float) -> float:
 
 def points_term(points: Points | None) -> float:
     """Give the logarithm of agreeing points over those of chance; 0 where nobody looked."""
-    if points is None:
-        return 0.0
-    most = _MOST_POINTS if points.share >= MIN_SHARE else _FEW_POINTS
-    return math.log((1 + min(points.count, most)) / (1 + _POINTS_OF_CHANCE))
+    return 0.0 if points is None else math.log((1 + _telling(points)) / (1 + _POINTS_OF_CHANCE))
+
+
+def _telling(points: Points) -> int:
+    """Count the agreeing points that say something."""
+    return min(points.count, _MOST_POINTS if points.share >= MIN_SHARE else _FEW_POINTS)
 
 
 def fuse(log_odds: Iterable[float]) -> float:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -165,6 +166,23 @@ def test_points_in_one_corner_never_speak_for_a_copy(
     """A logo, however sharp, is no reason to page anybody."""
     logo = Points(count=800, share=MIN_SHARE - 0.001)
     assert still(calibration, picture, points=logo) <= still(calibration, picture, points=None)
+
+
+def test_a_likeness_counts_for_little_until_local_features_agree() -> None:
+    """Drawings, screenshots and soft pictures of one style are alike; many of them are likelier."""
+    shipped = shipped_calibration()
+    said: Said = {"similarity": 0.5, "pdq_distance": None, "detail": 6.0}
+    counts = (None, 0, 5, 6, 8, 10, 12, 30)
+    found = [
+        still(shipped, said, points=None if one is None else Points(count=one, share=0.5))
+        for one in counts
+    ]
+    assert found[1:] == sorted(found[1:])
+    assert max(np.diff(found[2:])) < 12  # no one point turns nothing into an alarm
+    assert probability(max(found[:4])) < shipped.review
+    assert probability(found[-1]) > shipped.alert
+    nearly = still(shipped, said | {"similarity": 0.93}, points=None)
+    assert probability(nearly) > shipped.alert
 
 
 @given(st.floats(0.02, 0.999), DISTANCES)
