@@ -206,12 +206,17 @@ class _Examination:
         """Take one step, or tell why not; one that nobody could be found by is none."""
         if not applies:
             return
-        if not self._thorough and is_decided(self._findings, self._gallery, self._calibration):
+        if self._is_decided(seen):
             seen.skipped.append(f"{name}:decided")
         elif self._left() < self._worth(seen, name):
             seen.skipped.append(f"{name}:no_time")
         else:
             await self._taken(seen, name, take)
+
+    def _is_decided(self, seen: _Seen) -> bool:
+        return not self._thorough and is_decided(
+            self._findings, self._gallery, self._calibration, len(seen.prints)
+        )
 
     async def _taken(self, seen: _Seen, name: str, take: Callable[[], Awaitable[None]]) -> None:
         """Take a step; what it lacks or breaks takes nothing from what was found before."""
@@ -283,8 +288,7 @@ class _Examination:
             if until <= at or until >= part.duration_seconds - 0.01:
                 return
             at = until
-            decided = is_decided(self._findings, self._gallery, self._calibration)
-            if decided and not self._thorough:
+            if self._is_decided(seen):
                 seen.skipped.append("dense_rest:decided")
                 return
             if self._left() < WORTH_SECONDS["dense"]:

@@ -44,9 +44,9 @@ MIN_SHARE = 0.08
 """Of a reference's area that agreeing points must span: below it they are a logo or a caption."""
 _FEW_POINTS = 4
 """What points within a smaller share count for at most."""
-NEGATIVE = 20.0
+NEGATIVE = 40.0
 """Log-odds that a medium loses which is more like something that was rejected before than like the
-reference: enough that nobody looks again, unless other evidence is overwhelming."""
+reference: more than a picture's likeness and local features together are worth."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,18 +46,38 @@ _NEAR_SECONDS = 1.2
 """Between a reference's frame and the local features that stand for it."""
 
 
-def is_decided(findings: Findings, gallery: Searchable, calibration: Calibration) -> bool:
-    """Say whether something is so sure that looking on would change nothing."""
+def is_decided(
+    findings: Findings, gallery: Searchable, calibration: Calibration, frames: int
+) -> bool:
+    """Say whether something is so sure, of so much of a medium, that looking on changes nothing.
+
+    A title card that some reference holds, or a song, decides nothing of what comes with it: other
+    victims' footage may.
+
+    Args:
+        findings: so far.
+        gallery: that they were found in.
+        calibration: of this examination.
+        frames: that the medium was seen at so far.
+    """
     enough = log_odds_of(calibration.alert) + SURE
     for ordinal in findings.ordinals:
         film = findings.films.get(ordinal)
         pattern = film.alignment.pattern if film is not None else None
         odd = pattern is not None and pattern < PATTERN
         sure = log_odds_of(confidence(findings, ordinal, calibration)) >= enough
-        mine = ordinal < len(gallery.owners)
+        mine = ordinal < len(gallery.owners) and _is_most_of(findings, ordinal, frames)
         if sure and mine and not odd and not _may_disagree(findings, gallery, ordinal):
             return True
     return False
+
+
+def _is_most_of(findings: Findings, ordinal: int, frames: int) -> bool:
+    """Say whether what is like a reference is most of what was seen of a medium."""
+    film = findings.films.get(ordinal)
+    if film is not None:
+        return film.alignment.frames * 2 >= frames
+    return frames <= (1 if ordinal in findings.stills else 0)
 
 
 def _may_disagree(findings: Findings, gallery: Searchable, ordinal: int) -> bool:

@@ -283,10 +283,11 @@ async def test_a_part_that_breaks_the_decoder_takes_nothing_from_what_was_found(
 
 
 async def test_a_dense_look_ends_where_something_is_decided(watch: Watch) -> None:
-    watch.film(115, 10)
+    watch.film(105, 15)
     eyes = FakeRecogniser(films={b"film": film(60, key_seconds=100.0)}, most_seconds=20)
     ran = await run(eyes, watch)
-    assert "dense_rest:decided" in ran.skipped or eyes.looks[-1].start_seconds == 20
+    assert "dense_rest:decided" in ran.skipped
+    assert eyes.looks[-1].start_seconds < 20
     assert ran.examined.matches[0].decision is Decision.ALERT
     assert ran.examined.looked.until_seconds < 60
 
@@ -395,7 +396,7 @@ async def test_local_features_are_compared_where_it_is_near_and_not_yet_decided(
 
 async def test_a_negative_takes_the_alarm_from_what_is_more_like_it(watch: Watch) -> None:
     watch.picture(1)
-    watch.shelf.points.clear()
+    watch.shelf.points[0] = (points_of(2),)
     before = await run(Alike(), watch, picture_bytes(2))
     assert before.examined.matches[0].decision is Decision.ALERT
     rejected = replace(fingerprint_of(2), embeddings=Alike().mixed())

@@ -147,6 +147,16 @@ def still(similarity: float, reference_seconds: float = 0.0, frame: int = 0) -> 
     return StillFound(candidate=candidate, frame=frame, at_seconds=2.5)
 
 
+A_SOUND = SoundMatch(
+    similarity=0.5,
+    query_span_seconds=(0.0, 9.0),
+    reference_span_seconds=(0.0, 9.0),
+    speed=1.0,
+    pitch_semitones=0,
+)
+A_SURE_SOUND = replace(A_SOUND, similarity=1.0)
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """A gallery as the step sees it: reference 0 is of case A, 1 of case B."""
@@ -162,8 +172,8 @@ class Snapshot:
 def test_a_plain_copy_is_decided_and_a_likely_one_is_not() -> None:
     for similarity, decided in ((1.0, True), (0.35, False)):
         findings = Findings(space="s", stills={0: still(similarity)})
-        assert is_decided(findings, Snapshot(), NUMBERS) == decided
-    assert not is_decided(Findings(space="s"), Snapshot(), NUMBERS)
+        assert is_decided(findings, Snapshot(), NUMBERS, 1) == decided
+    assert not is_decided(Findings(space="s"), Snapshot(), NUMBERS, 1)
 
 
 @pytest.mark.parametrize(
@@ -173,11 +183,29 @@ def test_a_film_out_of_a_copys_pattern_is_never_decided(
     pattern: float | None, decided: bool
 ) -> None:
     findings = Findings(space="s", films={0: line(pattern, 2000)})
-    assert is_decided(findings, Snapshot(), NUMBERS) == decided
+    assert is_decided(findings, Snapshot(), NUMBERS, 2000) == decided
+
+
+@pytest.mark.parametrize(
+    ("findings", "frames", "decided"),
+    [
+        (Findings(space="s", films={0: line(0.9, 60)}), 120, True),
+        (Findings(space="s", films={0: line(0.9, 60)}), 121, False),
+        (Findings(space="s", stills={0: still(1.0)}), 2, False),
+        (Findings(space="s", sounds={0: A_SURE_SOUND}), 0, True),
+        (Findings(space="s", sounds={0: A_SURE_SOUND}), 1, False),
+    ],
+    ids=["half", "less", "one frame of a film", "a sound", "the sound of a film"],
+)
+def test_what_is_less_than_half_of_a_medium_decides_nothing(
+    findings: Findings, frames: int, *, decided: bool
+) -> None:
+    """A title card or a song that somebody registered must not hide another victim's footage."""
+    assert is_decided(findings, Snapshot(), NUMBERS, frames) == decided
 
 
 def test_a_later_snapshots_reference_decides_nothing() -> None:
-    assert not is_decided(Findings(space="s", stills={2: still(1.0)}), Snapshot(), NUMBERS)
+    assert not is_decided(Findings(space="s", stills={2: still(1.0)}), Snapshot(), NUMBERS, 1)
 
 
 @pytest.mark.parametrize(("seconds", "rate"), [(5.0, 2.0), (40.0, 2.0), (40.1, 1.0), (7200.0, 1.0)])
@@ -302,13 +330,6 @@ def bank(negative: Negative, number: int | None, melody: int | None = None) -> S
 
 
 QUERY = [fingerprint_of(7)]
-A_SOUND = SoundMatch(
-    similarity=0.5,
-    query_span_seconds=(0.0, 9.0),
-    reference_span_seconds=(0.0, 9.0),
-    speed=1.0,
-    pitch_semitones=0,
-)
 
 
 @pytest.mark.parametrize(
