@@ -6,7 +6,7 @@ class carries the same kind of `reason`.
 KernelError
 ├── ModelError            a model's file is missing, altered or cannot be loaded
 ├── EngineChildError      no engine child can be had
-└── PoisonedInputError    one picture killed two children: it is `unreadable`
+└── PoisonedInputError    over one medium two children died or said nonsense: it is `unreadable`
 """
 
 from typing import ClassVar
@@ -32,6 +32,6 @@ class EngineChildError(KernelError):
 
 
 class PoisonedInputError(KernelError):
-    """One picture killed two engine children."""
+    """Over one medium two engine children died, or answered what cannot be."""
 
     reason = "poisoned_input"

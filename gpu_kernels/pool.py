@@ -16,13 +16,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 import gpu_kernels
-from gpu_kernels.arrays import Arrays, unpack
+from gpu_kernels.arrays import unpack
 from gpu_kernels.errors import EngineChildError, ModelError, PoisonedInputError
 from gpu_kernels.fingerprint import ImageFingerprint
 from gpu_kernels.models import Model
@@ -38,6 +38,8 @@ from gpu_kernels.wire import (
     Task,
     hello_from_bytes,
 )
+
+T = TypeVar("T")
 
 OnBatch = Callable[[float, int], None]
 """Told, for each picture, the seconds that a child worked and the views that it embedded."""
@@ -121,31 +123,34 @@ class EnginePool:
         Raises:
             ValueError: it is no picture, or has more than `wire.MAX_PIXELS`.
         """
-        arrays, seconds = await self.look(task, image)
-        try:
-            found = replace(ImageFingerprint.from_arrays(arrays), at_seconds=at_seconds)
-        except ValueError as error:
-            raise EngineChildError("an engine child answered something else") from error
+        found, seconds = await self.look(task, image, ImageFingerprint.from_arrays)
         self._on_batch(seconds, len(found.embeddings))
-        return found
+        return replace(found, at_seconds=at_seconds)
 
     async def look(
-        self, task: Task, given: NDArray[Any], *, budget_seconds: float = 0.0
-    ) -> tuple[Arrays, float]:
+        self,
+        task: Task,
+        given: NDArray[Any],
+        read: Callable[[dict[str, NDArray[Any]]], T],
+        *,
+        budget_seconds: float = 0.0,
+    ) -> tuple[T, float]:
         """Have a child work on a picture, or on int16 (samples,) at 16 kHz.
 
-        A child that dies over it is replaced, and the medium is tried once more.
+        A child that dies over it, or whose answer cannot be read, is replaced, and the medium is
+        tried once more.
 
         Args:
             task: which.
             given: what to look at or listen to.
+            read: makes the answer of its arrays; raises ValueError where they are something else.
             budget_seconds: see `Request`.
 
         Returns:
-            The answer's arrays, and the seconds that the child worked.
+            The answer, and the seconds that the child worked.
 
         Raises:
-            PoisonedInputError: it killed two children.
+            PoisonedInputError: two children died over it or answered something else.
             EngineChildError: no child can be started.
             ModelError: a model's file is missing.
             ValueError: it is no picture or sound, or too large.
@@ -158,7 +163,7 @@ class EnginePool:
                 if child.has_died:
                     self._on_death()
                 await child.ensure_ready()
-                return await child.ask(task, given, budget_seconds)
+                return await child.ask(task, given, read, budget_seconds)
             except _DiedError:
                 self._on_death()
             finally:
@@ -251,8 +256,12 @@ class _Child:
         self._socket = ours
 
     async def ask(
-        self, task: Task, given: NDArray[Any], budget_seconds: float
-    ) -> tuple[Arrays, float]:
+        self,
+        task: Task,
+        given: NDArray[Any],
+        read: Callable[[dict[str, NDArray[Any]]], T],
+        budget_seconds: float,
+    ) -> tuple[T, float]:
         """Send one medium and wait for its answer and the seconds it took.
 
         Whatever goes wrong, cancellation included, ends the child: an answer that nobody waits for
@@ -279,7 +288,7 @@ class _Child:
                 )
                 content = await self._receive(header.size_bytes)
             if header.status is AnswerStatus.FINE:
-                return unpack(content), header.seconds
+                return read(unpack(content)), header.seconds
         except (OSError, EngineChildError, ValueError) as error:  # TimeoutError is an OSError
             self.kill()
             raise _DiedError from error

@@ -8,7 +8,7 @@ from typing import Any, Protocol, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_kernels.arrays import Arrays
+from gpu_kernels.arrays import Arrays, take
 from gpu_kernels.errors import EngineChildError, PoisonedInputError
 from gpu_kernels.errors import ModelError as KernelModelError
 from gpu_kernels.faces import Faces
@@ -110,8 +110,13 @@ class Fingerprinter(Protocol):
     ) -> ImageFingerprint: ...
 
     async def look(
-        self, task: Task, given: NDArray[Any], *, budget_seconds: float = 0.0
-    ) -> tuple[Arrays, float]: ...
+        self,
+        task: Task,
+        given: NDArray[Any],
+        read: Callable[[dict[str, NDArray[Any]]], T],
+        *,
+        budget_seconds: float = 0.0,
+    ) -> tuple[T, float]: ...
 
     async def close(self) -> None: ...
 
@@ -243,13 +248,11 @@ class Recognition:
         budget_seconds: float = 0.0,
     ) -> T:
         try:
-            arrays, _ = await self._pool.look(task, given, budget_seconds=budget_seconds)
-            return read(dict(arrays))
-        except ValueError as error:
-            raise EngineError("an engine child answered something else") from error
+            found, _ = await self._pool.look(task, given, read, budget_seconds=budget_seconds)
         except BaseException as error:
             _translate(error)
             raise
+        return found
 
 
 def as_picture(frame: Frame) -> Picture:
@@ -263,7 +266,7 @@ def as_samples(sound: Sound) -> NDArray[np.int16]:
 
 
 def _first_number(arrays: Arrays) -> float:
-    number = float(arrays["nudity"].reshape(-1)[0]) if "nudity" in arrays else float("nan")
+    number = float(take(arrays, "nudity", np.float64, (1,))[0])
     if not 0 <= number <= 1:
         raise ValueError("no estimate")
     return number

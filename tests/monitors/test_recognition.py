@@ -5,7 +5,7 @@ import io
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -29,6 +29,8 @@ from streams.settings import Settings
 from streams.types import DecodedMedia, Frame, Look, MediaKind, Sound
 from tests.fakes import a_melody, faces_of, fingerprint_of, voices_of
 from tests.servers import missing
+
+T = TypeVar("T")
 
 
 class _Decoder:
@@ -87,12 +89,20 @@ class _Pool(_Decoder):
         return replace(fingerprint_of(int(image[0, 0, 0])), at_seconds=at_seconds)
 
     async def look(
-        self, task: Task, given: NDArray[Any], *, budget_seconds: float = 0.0
-    ) -> tuple[Arrays, float]:
+        self,
+        task: Task,
+        given: NDArray[Any],
+        read: Callable[[dict[str, NDArray[Any]]], T],
+        *,
+        budget_seconds: float = 0.0,
+    ) -> tuple[T, float]:
         self.given.append((task, given, budget_seconds))
         if self.fails:
             raise self.fails
-        return self.answer, 0.1
+        try:
+            return read(dict(self.answer)), 0.1
+        except ValueError as error:
+            raise PoisonedInputError("answered something else twice") from error
 
 
 async def test_every_frame_is_fingerprinted_in_order_and_keeps_its_time() -> None:
@@ -136,7 +146,7 @@ CALLS: dict[Task, tuple[Callable[[Recogniser], Awaitable[Any]], Arrays]] = {
     Task.KEYPOINTS: (lambda eyes: eyes.keypoints(FRAME), POINTS.to_arrays()),
     Task.FACES: (lambda eyes: eyes.faces(FRAME), faces_of(1, 2).to_arrays()),
     Task.LETTERING: (lambda eyes: eyes.lettering(FRAME), Lettering().to_arrays()),
-    Task.NUDITY: (lambda eyes: eyes.nudity(FRAME), {"nudity": np.array([0.25], np.float32)}),
+    Task.NUDITY: (lambda eyes: eyes.nudity(FRAME), {"nudity": np.array([0.25])}),
     Task.SOUND: (lambda eyes: eyes.sound(SOUND), HEARD.to_arrays()),
     Task.VOICES: (lambda eyes: eyes.voices(SOUND), voices_of(1).to_arrays()),
     Task.SPEECH: (lambda eyes: eyes.speech(SOUND, 7.5), Transcript().to_arrays()),
@@ -161,12 +171,14 @@ async def test_each_task_is_given_what_it_looks_at_and_its_answer_is_read(task: 
 
 
 @pytest.mark.parametrize("task", CALLS, ids=lambda task: task.name)
-@pytest.mark.parametrize("answer", [{"nothing": np.zeros(1)}, {"nudity": np.array([np.nan])}])
-async def test_an_answer_of_something_else_is_the_engines_failure(
-    task: Task, answer: Arrays
-) -> None:
+@pytest.mark.parametrize(
+    "answer",
+    [{"nothing": np.zeros(1)}, {"nudity": np.array([np.nan])}, {"nudity": np.zeros(0)}],
+    ids=["nothing", "nan", "empty"],
+)
+async def test_an_answer_of_something_else_is_its_mediums_end(task: Task, answer: Arrays) -> None:
     async with Recognition(_Decoder(), _Pool(answer=answer)) as recognition:
-        with pytest.raises(EngineError):
+        with pytest.raises(DecoderCrashedError):
             await CALLS[task][0](recognition)
 
 
