@@ -62,7 +62,7 @@ class Decoder(Protocol):
 
 
 class _KilledError(Exception):
-    """The child was killed, by its medium or by somebody else."""
+    """The child was killed, by its medium or by somebody else, or says that it is not locked."""
 
 
 class SandboxedDecoder:
@@ -92,6 +92,7 @@ class SandboxedDecoder:
         self._timeout_seconds = timeout_seconds
         self._kind = kind
         self._zygote: ZygoteHandle | None = None
+        self._replaced: set[ZygoteHandle] = set()
         self._closed = False
 
     async def start(self) -> None:
@@ -107,8 +108,9 @@ class SandboxedDecoder:
         """End the zygote and every child; what is being decoded fails."""
         self._closed = True
         async with self._starting:
-            zygote, self._zygote = self._zygote, None
-            if zygote is not None:
+            zygotes = [*self._replaced, *([self._zygote] if self._zygote else [])]
+            self._replaced, self._zygote = set(), None
+            for zygote in zygotes:
                 await zygote.close()
 
     @property
@@ -164,9 +166,36 @@ class SandboxedDecoder:
         except TimeoutError:
             zygote.kill()
             raise DecoderCrashedError("the decoder does not answer") from None
+        finally:
+            await self._close_if_done(zygote)
         if reply == Reply.TIMED_OUT:
             raise DecoderCrashedError("ran over its time")
-        return os.waitstatus_to_exitcode(status)
+        code = os.waitstatus_to_exitcode(status)
+        if code == EXIT_UNLOCKED:
+            await self._replace(zygote)
+        return code
+
+    async def _replace(self, zygote: ZygoteHandle) -> None:
+        """Try the sandbox anew: a child that says it is not locked may have been taken over.
+
+        What other children of the old zygote decode is not disturbed.
+
+        Raises:
+            SandboxError: it really does not hold.
+        """
+        async with self._starting:
+            if self._zygote is not zygote or self._closed:
+                return
+            fresh = ZygoteHandle(self._find_kind(), self._limits)
+            await fresh.start()
+            self._zygote = fresh
+            self._replaced.add(zygote)
+        await self._close_if_done(zygote)
+
+    async def _close_if_done(self, zygote: ZygoteHandle) -> None:
+        if zygote in self._replaced and zygote.is_idle:
+            self._replaced.discard(zygote)
+            await zygote.close()
 
     async def _get_zygote(self) -> ZygoteHandle:
         async with self._starting:
@@ -216,10 +245,8 @@ def _memory_file(body: bytes) -> Iterator[int]:
 def _check_exit(code: int) -> None:
     if code == 0:
         return
-    if code == EXIT_UNLOCKED:
-        raise SandboxError("a decoder could not lock itself")
     if code == -signal.SIGXCPU:
         raise DecoderCrashedError("ran over its time")
-    if code < 0:
+    if code < 0 or code == EXIT_UNLOCKED:
         raise _KilledError
     raise DecoderCrashedError(f"the decoder ended with status {code}")

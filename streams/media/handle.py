@@ -55,6 +55,11 @@ class ZygoteHandle:
         """Whether it can be asked."""
         return self._control is not None
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody waits for an answer."""
+        return not self._jobs
+
     async def start(self) -> None:
         """Start the process and wait until it has tried its sandbox.
 

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from streams.media.frames import EXIT_UNLOCKED
+
 Probe = Callable[[memoryview], None]
 
 
@@ -112,6 +114,10 @@ def _forge(answer: memoryview) -> None:
     os._exit(0)
 
 
+def _claim_unlocked(_answer: memoryview) -> None:
+    os._exit(EXIT_UNLOCKED)
+
+
 DENIED: dict[str, Probe] = {
     "read_file": _read_file,
     "write_file": _write_file,
@@ -137,6 +143,7 @@ HOSTILE: dict[str, Probe] = {
     "eat_memory": _eat_memory,
     "crash": _crash,
     "forge": _forge,
+    "claim_unlocked": _claim_unlocked,
 }
 """Allowed to try, and ended by a limit or by what the parent checks."""
 

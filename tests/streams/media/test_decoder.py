@@ -28,7 +28,7 @@ from streams.errors import (
 from streams.media import decoder as module
 from streams.media import handle, sandbox
 from streams.media.decoder import SandboxedDecoder
-from streams.media.frames import Reply
+from streams.media.frames import EXIT_UNLOCKED, Reply
 from streams.media.sandbox import SandboxStatus, sandbox_status
 from streams.types import DecodedMedia, MediaKind
 
@@ -302,6 +302,10 @@ def children(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
 
 
+def exists(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
 async def until(done: Callable[[], object]) -> None:
     for _ in range(1000):
         if done():
@@ -385,10 +389,74 @@ async def test_a_medium_that_kills_two_is_unreadable(monkeypatch: pytest.MonkeyP
     await decoder.close()
 
 
+async def unlocked(*_arguments: object, **_options: object) -> tuple[Reply, int]:
+    return Reply.EXITED, EXIT_UNLOCKED << 8
+
+
+async def test_a_medium_whose_children_say_they_are_not_locked_is_unreadable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    decoder = SandboxedDecoder()
+    await decoder.start()
+    pid = decoder.zygote_pid
+    with monkeypatch.context() as taken_over:
+        taken_over.setattr(handle.ZygoteHandle, "run", unlocked)
+        with pytest.raises(DecoderCrashedError, match="2 times"):
+            await decoder.decode(b"hostile")
+    assert decoder.zygote_pid != pid
+    assert (await decoder.decode(save(photograph()))).format == "jpeg"
+    await decoder.close()
+
+
+async def test_a_sandbox_that_a_new_zygote_finds_broken_ends_decoding(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    decoder = SandboxedDecoder()
+    await decoder.start()
+    monkeypatch.setattr(handle.ZygoteHandle, "run", unlocked)
+    decoder._kind = "none"  # whose zygote's own test fails
+    for _ in range(2):
+        with pytest.raises(SandboxError, match="did not start"):
+            await decoder.decode(save(photograph()))
+    await decoder.close()
+
+
+async def test_a_child_that_lies_about_its_lock_disturbs_no_other() -> None:
+    decoder = SandboxedDecoder(timeout_seconds=60)
+    await decoder.start()
+    old = decoder.zygote_pid
+    assert old is not None
+    working = asyncio.ensure_future(decoder.probe("sleep"))
+    await until(lambda: children(old))
+    assert await decoder.probe("claim_unlocked") == EXIT_UNLOCKED
+    assert decoder.zygote_pid != old
+    assert children(old)
+    working.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await working
+    await until(lambda: not exists(old))
+    assert (await decoder.decode(save(photograph()))).format == "jpeg"
+    await decoder.close()
+
+
+async def test_closing_ends_a_replaced_zygote_too() -> None:
+    decoder = SandboxedDecoder(timeout_seconds=60)
+    await decoder.start()
+    old = decoder.zygote_pid
+    assert old is not None
+    working = asyncio.ensure_future(decoder.probe("sleep"))
+    await until(lambda: children(old))
+    await decoder.probe("claim_unlocked")
+    await decoder.close()
+    assert not exists(old)
+    with pytest.raises(module._KilledError):
+        await working
+
+
 @pytest.mark.parametrize(
     ("code", "error", "words"),
     [
-        (70, SandboxError, "lock"),
+        (EXIT_UNLOCKED, module._KilledError, None),
         (-signal.SIGXCPU, DecoderCrashedError, "time"),
         (1, DecoderCrashedError, "status 1"),
         (-signal.SIGSEGV, module._KilledError, None),
