@@ -23,6 +23,7 @@ from gpu_kernels.engine import load_engine
 from gpu_kernels.errors import ModelError
 from gpu_kernels.lifeline import die_with
 from gpu_kernels.models import Model
+from gpu_kernels.privacy import gain_no_privileges, leave_no_core
 from gpu_kernels.toolbox import Toolbox
 from gpu_kernels.wire import (
     REQUEST_BYTES,
@@ -42,6 +43,8 @@ def main(arguments: list[str]) -> int:
     """
     descriptor, parent, engine_name, fields, path, weights = arguments
     die_with(int(parent))
+    leave_no_core()
+    gain_no_privileges()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     cv2.setNumThreads(1)
     with socket.socket(fileno=int(descriptor)) as connection:

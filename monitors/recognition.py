@@ -17,6 +17,7 @@ from gpu_kernels.keypoints import Keypoints
 from gpu_kernels.lettering import Lettering
 from gpu_kernels.models import DEFAULT_MODEL, MODELS, locate
 from gpu_kernels.pool import EnginePool, OnBatch
+from gpu_kernels.privacy import leave_no_core
 from gpu_kernels.sound import SoundFingerprint
 from gpu_kernels.speech import Transcript
 from gpu_kernels.views import Picture
@@ -179,11 +180,14 @@ class Recognition:
     async def start(self) -> None:
         """Start every child and wait until each is ready.
 
+        This process leaves no core from now on: frames pass through its memory.
+
         Raises:
             SandboxError: nothing is decoded on this machine.
             ModelError: the model cannot be loaded.
             EngineError: a child died before it was ready.
         """
+        leave_no_core()
         try:
             await self._decoder.start()
             await self._pool.start()

@@ -65,6 +65,7 @@ MEMORY_CALLS = ("mmap", "mprotect")
 """Allowed where the pages are not to be executed."""
 
 PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
 PR_SET_NO_NEW_PRIVS = 38
 
 LANDLOCK_CREATE_RULESET = 444
@@ -219,6 +220,7 @@ def lock(kind: SandboxKind, rules: Any) -> None:
         SandboxError: the kernel refused; nothing must be decoded.
     """
     set_limits()
+    _prctl(PR_SET_DUMPABLE, 0)  # no core for a program of `core_pattern` either
     _prctl(PR_SET_NO_NEW_PRIVS, 1)
     if kind == "landlock":
         forbid_files()

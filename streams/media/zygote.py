@@ -10,6 +10,7 @@ import gc
 import heapq
 import mmap
 import os
+import resource
 import select
 import signal
 import socket
@@ -264,6 +265,7 @@ def check_sandbox(terms: Terms) -> None:
 def main(arguments: list[str]) -> int:
     """Serve the parent; return the exit status."""
     control, kind, max_side, max_frames, video_side, max_video_frames, parent = arguments
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the parent's to handle
     if int(parent):
         sandbox.die_with_parent(int(parent))

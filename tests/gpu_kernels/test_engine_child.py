@@ -94,6 +94,14 @@ def test_it_says_its_space_then_answers_and_ends_when_the_parent_hangs_up(child:
     assert child.process.wait(10) == 0
 
 
+def test_it_leaves_no_core_and_gains_no_privileges(child: Child) -> None:
+    child.hello()
+    process = Path(f"/proc/{child.process.pid}")
+    [line] = [one for one in (process / "limits").read_text().splitlines() if "core" in one]
+    assert line.split() == ["Max", "core", "file", "size", "0", "0", "bytes"]
+    assert "NoNewPrivs:\t1" in (process / "status").read_text()
+
+
 @pytest.mark.parametrize("pixels", [0, 7 * 6 * 3 - 1, 7 * 6 * 3 + 1])
 def test_memory_that_does_not_fit_its_header_is_never_read(child: Child, pixels: int) -> None:
     child.hello()

@@ -2,6 +2,8 @@
 
 import asyncio
 import io
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -204,6 +206,22 @@ def test_samples_are_heard_in_order_without_a_copy() -> None:
     samples = as_samples(SOUND)
     assert samples.tolist() == [-3, -2, -1, 0, 1, 2]
     assert not samples.flags.owndata
+
+
+PARENT = """
+import asyncio, ctypes, resource
+from tests.monitors.test_recognition import Recognition, _Decoder, _Pool
+asyncio.run(Recognition(_Decoder(), _Pool()).start())
+print(resource.getrlimit(resource.RLIMIT_CORE), ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))
+"""
+
+
+def test_the_process_that_frames_pass_through_leaves_no_core() -> None:
+    command = [sys.executable, "-c", PARENT]
+    done = subprocess.run(
+        command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "(0, 0) 0\n"
 
 
 @pytest.mark.parametrize(

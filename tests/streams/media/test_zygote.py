@@ -70,6 +70,11 @@ def environment(pid: int) -> bytes:
     return Path(f"/proc/{pid}/environ").read_bytes()
 
 
+def core_limit(pid: int) -> list[str]:
+    limits = Path(f"/proc/{pid}/limits").read_text().splitlines()
+    return next(line.split()[4:6] for line in limits if line.startswith("Max core file size"))
+
+
 def is_running(pid: int) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -118,6 +123,21 @@ async def test_a_child_does_not_outlive_its_zygote() -> None:
     assert await asyncio.to_thread(wait_for, lambda: not is_running(child))
     await asyncio.wait([sleeping])
     assert sleeping.exception() is not None
+    await decoder.close()
+
+
+@pytest.mark.skipif(sandbox_status().kind != "landlock", reason="no Landlock")
+async def test_neither_a_zygote_nor_its_child_leaves_a_core() -> None:
+    decoder = SandboxedDecoder(timeout_seconds=60)
+    await decoder.start()
+    zygote = decoder.zygote_pid
+    assert zygote is not None
+    sleeping = asyncio.ensure_future(decoder.probe("sleep"))
+    assert await asyncio.to_thread(wait_for, lambda: len(children(zygote)) == 1)
+    child = children(zygote)[0]
+    assert core_limit(zygote) == ["0", "0"]
+    assert await asyncio.to_thread(wait_for, lambda: core_limit(child) == ["0", "0"])
+    sleeping.cancel()
     await decoder.close()
 
 
