@@ -9,46 +9,50 @@ was not done is told. A GPU changes the engines, not this order.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter
 
+from agents.cutting import Cut, to_its_end
 from agents.steps.examining import (
     KEYPOINT_CANDIDATES,
+    SPEECH_SECONDS,
+    WORTH_SECONDS,
+    beginning,
     dense_look,
     frame_at,
     frames_to_blur,
     frames_to_read,
     frames_to_search,
     is_decided,
+    note_points,
     pairs_to_verify,
     rejected,
     tells,
     to_points,
+    worth,
 )
-from agents.steps.findings import Findings, SubjectFound
+from agents.steps.findings import Findings
 from agents.steps.matching import CANDIDATES, find_pictures, judge
 from agents.steps.reading import best_hits, search_lettering, search_transcript
+from agents.steps.subjects import find_faces, find_voices
 from agents.steps.triaging import KeywordIndex
 from alerts.calibration import shipped_calibration
-from alerts.policy import Calibration, Points
-from gpu_kernels.facetracks import match_faces, track_faces
+from alerts.policy import Calibration
+from gpu_kernels.faces import Faces
 from gpu_kernels.fingerprint import ImageFingerprint
 from gpu_kernels.keypoints import Keypoints, agree
+from gpu_kernels.lettering import Lettering
 from gpu_kernels.sound import SoundFingerprint
-from gpu_kernels.voice import match_voices
 from monitors.gallery import Gallery
 from monitors.recognition import Recogniser
 from streams.errors import DecoderCrashedError, EngineError, MediaError, ModelError
-from streams.types import DecodedMedia, Frame, Look, Looked, Match, MediaKind, Modality, Sound
+from streams.types import DecodedMedia, Frame, Look, Looked, Match, MediaKind
 
 Left = Callable[[], float]
 """Seconds that the medium may still take."""
 Told = Callable[[str, float], None]
 """Told of each step that was taken, and the seconds that it took."""
-
-WORTH_SECONDS = {"dense": 1.0, "keypoints": 0.5, "thorough_sound": 2.0, "faces": 1.0, "voices": 1.0,
-                 "lettering": 2.0, "speech": 4.0}  # fmt: skip
-"""What must be left for a step to begin: about what it takes at least."""
 
 OPTIONAL = frozenset({"faces", "voices", "lettering", "speech"})
 """Steps that need a network or a language of their own. Where it is missing the medium stands as
@@ -57,14 +61,14 @@ NO_MODEL = "no_model"
 """Why a step was skipped whose network or language is not on this machine."""
 CRASHED = "crashed"
 """Why a step is not done over which the medium killed what looked at it."""
+NO_TIME = "no_time"
+"""Why a step is not begun, or was cut: another try may have the time."""
 
-THOROUGH_COST = 9e-5
-"""Seconds of a core for each second of the medium's sound and the references' (docs/sound.md)."""
+NUDITY_SECONDS = 5.0
+"""What a medium's nudity may take at least, whatever its other steps took."""
 
-SPEECH_SECONDS = 60.0
-"""Of sound that is written down: the first minute."""
 MOST_SPEECH_BUDGET = 15.0
-"""Seconds of computing for it."""
+"""Seconds of computing for writing down what is said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,22 +139,27 @@ class Examiner:
         self._thorough = thorough
         self._told = told
 
-    async def examine(self, body: bytes, known: Known, left: Left) -> Examined:
+    async def examine(
+        self, body: bytes, known: Known, left: Left, most_seconds: float | None = None
+    ) -> Examined:
         """Examine one medium.
 
         Args:
             body: the medium; hostile.
             known: what to compare with, the same throughout.
             left: asked before each step.
+            most_seconds: after which the step under way is cut, and what was found till then is
+                judged; None: no step is.
 
         Raises:
+            TimeoutError: nothing was seen in that time.
             MediaError: it cannot be looked at.
             SandboxError: nothing is decoded on this machine.
             EngineError: no engine child can be had.
             ModelError: the picture's embedder went missing meanwhile.
         """
         one = _Examination(self._recogniser, known, left, self._told, thorough=self._thorough)
-        return await one.run(body)
+        return await one.run(body, most_seconds)
 
 
 class _Examination:
@@ -167,8 +176,27 @@ class _Examination:
         self._left = left
         self._thorough = thorough
         self._findings = Findings(space=recogniser.space)
+        self._cut = Cut(None)
 
-    async def run(self, body: bytes) -> Examined:
+    async def run(self, body: bytes, most_seconds: float | None) -> Examined:
+        self._cut = Cut(most_seconds)
+        async with self._cut.timeout():
+            seen = await self._look(body)
+        await self._take_all(seen, body)
+        matches = await asyncio.to_thread(judge, self._findings, self._gallery, self._calibration)
+        nudity = await self._estimate_nudity(seen, matches)
+        looked = Looked(
+            kind=seen.media.kind,
+            seconds=seen.media.duration_seconds,
+            until_seconds=seen.until_seconds,
+            frames=len(seen.frames),
+            skipped=tuple(seen.skipped),
+            nudity=nudity,
+        )
+        return Examined(matches=matches, looked=looked, findings=self._findings)
+
+    async def _look(self, body: bytes) -> _Seen:
+        """Take the steps without which nothing is seen: key frames; of a sound alone, the sound."""
         shelf = self._gallery.shelf
         wants_sound = bool(len(shelf.sounds) or shelf.voices or self._index)
         started = perf_counter()
@@ -176,7 +204,14 @@ class _Examination:
         self._told("decode", perf_counter() - started)
         seen = _Seen(media, until_seconds=media.looked_until_seconds)
         await self._timed("frames", lambda: self._see(seen, media.frames))
-        await self._timed("sound", lambda: self._hear(seen))
+        if not seen.frames:
+            await self._timed("sound", lambda: self._hear(seen))
+        return seen
+
+    async def _take_all(self, seen: _Seen, body: bytes) -> None:
+        media, shelf = seen.media, self._gallery.shelf
+        if seen.frames:
+            await self._until_cut(seen, "sound", lambda: self._hear(seen))
         steps: Sequence[tuple[str, bool, Callable[[], Awaitable[None]]]] = (
             ("dense", media.kind is MediaKind.VIDEO, lambda: self._look_densely(seen, body)),
             ("keypoints", bool(seen.frames) and bool(shelf.points), lambda: self._verify(seen)),
@@ -188,17 +223,6 @@ class _Examination:
         )
         for name, applies, take in steps:
             await self._take(seen, name, take, applies=applies)
-        matches = await asyncio.to_thread(judge, self._findings, self._gallery, self._calibration)
-        nudity = await self._estimate_nudity(seen, matches)
-        looked = Looked(
-            kind=media.kind,
-            seconds=media.duration_seconds,
-            until_seconds=seen.until_seconds,
-            frames=len(seen.frames),
-            skipped=tuple(seen.skipped),
-            nudity=nudity,
-        )
-        return Examined(matches=matches, looked=looked, findings=self._findings)
 
     async def _take(
         self, seen: _Seen, name: str, take: Callable[[], Awaitable[None]], *, applies: bool
@@ -208,8 +232,8 @@ class _Examination:
             return
         if self._is_decided(seen):
             seen.skipped.append(f"{name}:decided")
-        elif self._left() < self._worth(seen, name):
-            seen.skipped.append(f"{name}:no_time")
+        elif self._left() < worth(name, seen.sound, self._gallery.shelf.sound_seconds):
+            seen.skipped.append(f"{name}:{NO_TIME}")
         else:
             await self._taken(seen, name, take)
 
@@ -221,18 +245,19 @@ class _Examination:
     async def _taken(self, seen: _Seen, name: str, take: Callable[[], Awaitable[None]]) -> None:
         """Take a step; what it lacks or breaks takes nothing from what was found before."""
         try:
-            await self._timed(name, take)
+            await self._until_cut(seen, name, take)
         except (ModelError, MediaError) as error:  # of a later part, or of one network alone
             if isinstance(error, ModelError) and name not in OPTIONAL:
                 raise
             seen.skipped.append(f"{name}:{NO_MODEL if isinstance(error, ModelError) else CRASHED}")
 
-    def _worth(self, seen: _Seen, name: str) -> float:
-        """Tell what must be left for a step; a search at all speeds and pitches grows with both."""
-        if name != "thorough_sound" or seen.sound is None:
-            return WORTH_SECONDS[name]
-        pairs = seen.sound.seconds * self._gallery.shelf.sound_seconds
-        return max(WORTH_SECONDS[name], THOROUGH_COST * pairs)
+    async def _until_cut(self, seen: _Seen, name: str, take: Callable[[], Awaitable[None]]) -> None:
+        """Take a step until the medium's time is over; what it found till then stands."""
+        try:
+            async with self._cut.timeout():
+                await self._timed(name, take)
+        except TimeoutError:
+            seen.skipped.append(f"{name}:{NO_TIME}")
 
     async def _timed(self, name: str, take: Callable[[], Awaitable[None]]) -> None:
         started = perf_counter()
@@ -244,7 +269,7 @@ class _Examination:
         fresh = await self._recogniser.fingerprint_frames(frames)
         seen.frames += frames
         seen.prints += fresh
-        await asyncio.to_thread(self._compare, seen)
+        await to_its_end(partial(self._compare, seen))
 
     def _compare(self, seen: _Seen) -> None:
         prints = frames_to_search(seen.prints)
@@ -255,7 +280,7 @@ class _Examination:
         if not self._hears(seen) or seen.media.sound is None:
             return
         seen.sound = await self._recogniser.sound(seen.media.sound)
-        await asyncio.to_thread(self._listen, seen, thorough=False)
+        await to_its_end(partial(self._listen, seen, thorough=False))
 
     def _hears(self, seen: _Seen) -> bool:
         return seen.media.sound is not None and bool(len(self._gallery.shelf.sounds))
@@ -271,7 +296,7 @@ class _Examination:
         self._findings.rejected = rejected(self._findings, self._gallery, prints, seen.sound)
 
     async def _listen_again(self, seen: _Seen) -> None:
-        await asyncio.to_thread(self._listen, seen, thorough=True)
+        await to_its_end(partial(self._listen, seen, thorough=True))
 
     async def _look_densely(self, seen: _Seen, body: bytes) -> None:
         at, frames = 0.0, list[Frame]()
@@ -282,7 +307,7 @@ class _Examination:
             frames += part.frames
             if frames:
                 seen.frames, seen.prints = frames, prints
-                await asyncio.to_thread(self._compare, seen)
+                await to_its_end(partial(self._compare, seen))
             until = part.looked_until_seconds
             seen.until_seconds = max(seen.until_seconds if not frames else 0.0, until)
             if until <= at or until >= part.duration_seconds - 0.01:
@@ -308,66 +333,42 @@ class _Examination:
                 if tells(ours[frame], theirs):
                     found.append(await asyncio.to_thread(agree, ours[frame], theirs))
             if found:
-                self._note(ordinal, to_points(found))
-
-    def _note(self, ordinal: int, points: Points) -> None:
-        stills, films = self._findings.stills, self._findings.films
-        if ordinal in stills:
-            stills[ordinal] = replace(stills[ordinal], points=points)
-        if ordinal in films:
-            films[ordinal] = replace(films[ordinal], points=points)
+                note_points(self._findings, ordinal, to_points(found))
 
     async def _find_faces(self, seen: _Seen) -> None:
-        frames = frames_to_read(seen.frames)
-        found = [(one.at_seconds, await self._recogniser.faces(one)) for one in frames]
-        tracks = track_faces(found)  # strangers' faces end with this call
-        for ordinal, theirs in list(self._gallery.shelf.faces.items()):
-            match = match_faces(tracks, theirs)
-            if match is None or ordinal >= len(self._gallery.owners):
-                continue
-            track = tracks[match.track]
-            x0, y0, x1, y1 = (float(one) for one in track.box)
-            self._findings.subjects.append(
-                SubjectFound(
-                    ordinal=ordinal,
-                    modality=Modality.FACE,
-                    similarity=match.similarity,
-                    query_span=track.span_seconds,
-                    query_box=(x0, y0, x1, y1),
-                )
-            )
+        found: list[tuple[float, Faces]] = []
+        try:
+            for one in frames_to_read(seen.frames):
+                found.append((one.at_seconds, await self._recogniser.faces(one)))  # noqa: PERF401
+        finally:
+            self._note_faces(found)
+
+    def _note_faces(self, found: Sequence[tuple[float, Faces]]) -> None:
+        below = len(self._gallery.owners)
+        self._findings.subjects += find_faces(found, self._gallery.shelf.faces, below=below)
 
     async def _find_voices(self, seen: _Seen) -> None:
-        sound = _beginning(seen.media.sound)
+        sound = beginning(seen.media.sound)
         if sound is None:
             return
-        ours = await self._recogniser.voices(sound)  # strangers' voices end with this call
-        for ordinal, theirs in list(self._gallery.shelf.voices.items()):
-            match = match_voices(ours, theirs)
-            if match is None or ordinal >= len(self._gallery.owners):
-                continue
-            self._findings.subjects.append(
-                SubjectFound(
-                    ordinal=ordinal,
-                    modality=Modality.VOICE,
-                    similarity=match.similarity,
-                    query_span=match.query_span_seconds,
-                    reference_span=match.reference_span_seconds,
-                )
-            )
+        ours = await self._recogniser.voices(sound)
+        below = len(self._gallery.owners)
+        self._findings.subjects += find_voices(ours, self._gallery.shelf.voices, below=below)
 
     async def _read(self, seen: _Seen) -> None:
-        pages = []
-        for frame in frames_to_read(seen.frames):
-            pages.append((frame.at_seconds, await self._recogniser.lettering(frame)))
-            if self._left() < WORTH_SECONDS["lettering"]:
-                seen.skipped.append("lettering_rest:no_time")
-                break
-        hits = await asyncio.to_thread(search_lettering, pages, self._index)
-        self._findings.words = best_hits([*self._findings.words, *hits])
+        pages: list[tuple[float, Lettering]] = []
+        try:
+            for frame in frames_to_read(seen.frames):
+                pages.append((frame.at_seconds, await self._recogniser.lettering(frame)))
+                if self._left() < WORTH_SECONDS["lettering"]:
+                    seen.skipped.append("lettering_rest:no_time")
+                    break
+        finally:
+            hits = await asyncio.to_thread(search_lettering, pages, self._index)
+            self._findings.words = best_hits([*self._findings.words, *hits])
 
     async def _write_down(self, seen: _Seen) -> None:
-        sound = _beginning(seen.media.sound)
+        sound = beginning(seen.media.sound)
         if sound is None:
             return
         budget = min(MOST_SPEECH_BUDGET, self._left())
@@ -389,15 +390,11 @@ class _Examination:
                 estimates.append(await self._recogniser.nudity(frame))  # noqa: PERF401 - keeps some
 
         try:
-            await self._timed("nudity", estimate)
+            async with self._cut.timeout(at_least=NUDITY_SECONDS):
+                await self._timed("nudity", estimate)
+        except TimeoutError:
+            seen.skipped.append(f"nudity:{NO_TIME}")
         except (ModelError, DecoderCrashedError, EngineError) as error:
             why = NO_MODEL if isinstance(error, ModelError) else CRASHED
             seen.skipped.append(f"nudity:{why}")
         return max(estimates, default=None)
-
-
-def _beginning(sound: Sound | None) -> Sound | None:
-    """Give the part of a sound that voices and words are looked for in."""
-    if sound is None or not sound.pcm:
-        return None
-    return replace(sound, pcm=sound.pcm[: 2 * int(SPEECH_SECONDS * sound.rate_hz)])

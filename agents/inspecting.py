@@ -44,7 +44,8 @@ DEPTH_SECONDS = 20.0
 half, and every medium that it took up has been looked at."""
 
 EXAMINE_SECONDS = 60.0
-"""What examining may take beyond the batch's time, the wait for decoder and engines included."""
+"""What examining may take beyond the batch's time, the wait for decoder and engines included. Then
+it is cut, and what it found till then is judged."""
 
 RETURNED_AFTER = timedelta(seconds=1)
 
@@ -52,8 +53,9 @@ T = TypeVar("T")
 
 
 Fetch = Callable[[str], Awaitable[FetchedMedia]]
-Examine = Callable[[bytes, str, Left], Awaitable[Examined]]
-"""Examines a medium of a SHA-256 for so many seconds. Raises MediaError, and TransientError where
+Examine = Callable[[bytes, str, Left, float], Awaitable[Examined]]
+"""Examines a medium of a SHA-256: begins steps while time is left, and is cut after so many
+seconds. Raises MediaError, TimeoutError where nothing was seen till then, and TransientError where
 the gallery may be outdated or no engine answers."""
 
 
@@ -105,7 +107,7 @@ class _Undelivered:
 
 @dataclass(frozen=True, slots=True)
 class _Untried:
-    """The batch's time was over before this medium could be looked at."""
+    """The batch's time was over before anything of this medium was seen."""
 
     index: int
 
@@ -173,10 +175,12 @@ class Media:
         except MediaError as error:
             return inspecting.failed(index, error)
         try:
-            async with asyncio.timeout(until.left + EXAMINE_SECONDS):
-                examined = await self._examine(
-                    fetched.body, fetched.sha256, lambda: until.left_with(DEPTH_SECONDS)
-                )
+            examined = await self._examine(
+                fetched.body,
+                fetched.sha256,
+                lambda: until.left_with(DEPTH_SECONDS),
+                until.left + EXAMINE_SECONDS,
+            )
         except TimeoutError:
             return _Untried(index)
         except MediaError as error:

@@ -123,10 +123,13 @@ class Eyes:
             raise EngineError("the worker is closing")
         return await self._fetcher.fetch(url)
 
-    async def examine(self, body: bytes, sha256: str, left: Left) -> Examined:
+    async def examine(
+        self, body: bytes, sha256: str, left: Left, most_seconds: float | None = None
+    ) -> Examined:
         """Examine a medium, or tell again what became of the same bytes in the same gallery.
 
         Raises:
+            TimeoutError: nothing was seen in so many seconds.
             MediaError: it cannot be looked at.
             GalleryStaleError: nothing may be matched now.
             EngineError: no engine child can be had.
@@ -137,8 +140,9 @@ class Eyes:
             self._seen.move_to_end(sha256)
             return self._seen[sha256]
         examiner = Examiner(self._opened_recognition(), told=_note)
+        known = Known(gallery=gallery, index=index)
         try:
-            examined = await examiner.examine(body, Known(gallery=gallery, index=index), left)
+            examined = await examiner.examine(body, known, left, most_seconds)
         except EngineError:
             self.children_answer = False
             raise

@@ -1,6 +1,7 @@
 """What of a medium is looked at next, and whether anything is decided: no I/O."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from gpu_kernels.keypoints import Agreement, Keypoints
 from gpu_kernels.search import NEAR_PDQ_DISTANCE
 from gpu_kernels.sound import SoundFingerprint
 from gpu_kernels.sound_line import SoundMatch
-from streams.types import Decision, DecodedMedia, Frame, Look, Match, Modality
+from streams.types import Decision, DecodedMedia, Frame, Look, Match, Modality, Sound
 
 KEYPOINT_CANDIDATES = 4
 """References whose local features are compared."""
@@ -32,6 +33,9 @@ MOST_BLURRED = 4
 SEEN = frozenset({Modality.FRAME, Modality.FACE, Modality.TEXT})
 """Modalities that point at a frame: a hash stands beside its frame, sound shows nothing."""
 
+SPEECH_SECONDS = 60.0
+"""Of sound in which voices are looked for, and that is written down: the first minute."""
+
 WORTH_VERIFYING = 0.2
 """Cosine below which local features are not compared: of the development set's unrelated pictures
 three in four stay below it (1,219 of 1,600), and 7 of its 1,560 edited copies."""
@@ -41,6 +45,13 @@ MIN_KEYPOINTS = 20
 
 SURE = 4.0
 """Log-odds above `alert` from which a medium is looked at no further. A choice, not fitted."""
+
+WORTH_SECONDS = {"dense": 1.0, "keypoints": 0.5, "thorough_sound": 2.0, "faces": 1.0, "voices": 1.0,
+                 "lettering": 2.0, "speech": 4.0}  # fmt: skip
+"""What must be left for a step to begin: about what it takes at least."""
+
+THOROUGH_COST = 9e-5
+"""Seconds of a core for each second of the medium's sound and the references' (docs/sound.md)."""
 
 _NEAR_SECONDS = 1.2
 """Between a reference's frame and the local features that stand for it."""
@@ -90,6 +101,13 @@ def _may_disagree(findings: Findings, gallery: Searchable, ordinal: int) -> bool
     return still.candidate.similarity < NEARLY_SAME and not near
 
 
+def worth(name: str, sound: SoundFingerprint | None, reference_seconds: float) -> float:
+    """Tell what must be left for a step; a search at all speeds and pitches grows with both."""
+    if name != "thorough_sound" or sound is None:
+        return WORTH_SECONDS[name]
+    return max(WORTH_SECONDS[name], THOROUGH_COST * sound.seconds * reference_seconds)
+
+
 def dense_look(media: DecodedMedia, at_seconds: float) -> Look:
     """Say how a video is looked at the second time."""
     rate = 2.0 if media.duration_seconds <= SHORT_SECONDS else 1.0
@@ -107,6 +125,13 @@ def frames_to_read(frames: Sequence[Frame]) -> Sequence[Frame]:
     if count <= MOST_READ:
         return frames
     return [frames[round(i * (count - 1) / (MOST_READ - 1))] for i in range(MOST_READ)]
+
+
+def beginning(sound: Sound | None) -> Sound | None:
+    """Give the part of a sound that voices and words are looked for in."""
+    if sound is None or not sound.pcm:
+        return None
+    return replace(sound, pcm=sound.pcm[: 2 * int(SPEECH_SECONDS * sound.rate_hz)])
 
 
 def frames_to_blur(matches: Sequence[Match], frames: Sequence[Frame]) -> list[Frame]:
@@ -209,6 +234,15 @@ def to_points(found: Sequence[Agreement]) -> Points:
     ordered = sorted(found, key=lambda one: one.points if one.share >= MIN_SHARE else 0)
     middle = ordered[len(ordered) // 2]
     return Points(count=middle.points, share=middle.share)
+
+
+def note_points(findings: Findings, ordinal: int, points: Points) -> None:
+    """Note what a candidate's local features say."""
+    stills, films = findings.stills, findings.films
+    if ordinal in stills:
+        stills[ordinal] = replace(stills[ordinal], points=points)
+    if ordinal in films:
+        films[ordinal] = replace(films[ordinal], points=points)
 
 
 def rejected(

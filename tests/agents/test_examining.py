@@ -1,5 +1,6 @@
 """`agents.examining`: which steps are taken in which order, which are not and why; what is kept."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 
@@ -7,14 +8,15 @@ import numpy as np
 import pytest
 import structlog
 
-from agents.examining import MOST_SPEECH_BUDGET, SPEECH_SECONDS, Examined, Examiner, Known
+from agents.examining import MOST_SPEECH_BUDGET, Examined, Examiner, Known
+from agents.steps.examining import SPEECH_SECONDS
 from agents.steps.inspecting import PARTLY_LOOKED, inspected
 from agents.steps.triaging import KeywordIndex
 from alerts.policy import Calibration, Heard, Moving, Still
 from gpu_kernels.fingerprint import ImageFingerprint
 from gpu_kernels.keypoints import Keypoints
 from gpu_kernels.lettering import Lettering, Line
-from gpu_kernels.sound import fingerprint_sound
+from gpu_kernels.sound import SoundFingerprint, fingerprint_sound
 from gpu_kernels.speech import Segment, Transcript
 from gpu_kernels.wire import Task
 from monitors.gallery import Gallery, Owner
@@ -35,6 +37,7 @@ from streams.types import (
     Modality,
     Outcome,
     ReferenceId,
+    Sound,
 )
 from tests.fakes import (
     FakeClock,
@@ -543,3 +546,100 @@ async def test_the_first_look_is_for_key_frames(watch: Watch) -> None:
     eyes = FakeRecogniser(films={b"film": film()})
     await run(eyes, watch)
     assert eyes.looks[0] == Look(key_frames=True, sound=True)
+
+
+class Stuck(FakeRecogniser):
+    """Whose engines never answer where they are asked for `stuck_at`."""
+
+    stuck_at: Task | None = None
+
+    async def _wait(self, task: Task) -> None:
+        if task is self.stuck_at:
+            await asyncio.sleep(60)
+
+    async def fingerprint_frames(
+        self, frames: Sequence[Frame], *, task: Task = Task.QUERY
+    ) -> list[ImageFingerprint]:
+        await self._wait(task)
+        return await super().fingerprint_frames(frames, task=task)
+
+    async def keypoints(self, frame: Frame) -> Keypoints:
+        await self._wait(Task.KEYPOINTS)
+        return await super().keypoints(frame)
+
+    async def sound(self, sound: Sound) -> SoundFingerprint:
+        await self._wait(Task.SOUND)
+        return await super().sound(sound)
+
+    async def lettering(self, frame: Frame) -> Lettering:
+        if self.tasks.count(Task.LETTERING):
+            await self._wait(Task.LETTERING)
+        return await super().lettering(frame)
+
+    async def nudity(self, frame: Frame) -> float:
+        await self._wait(Task.NUDITY)
+        return await super().nudity(frame)
+
+
+async def hurried(eyes: FakeRecogniser, watch: Watch, body: bytes = b"film") -> Examined:
+    """Examine for a moment, with time left for every step."""
+    async with asyncio.timeout(10):
+        return await Examiner(eyes).examine(body, watch.known(), lambda: 1e6, 0.2)
+
+
+class StuckAlike(Stuck, Alike):
+    """Both."""
+
+
+async def test_what_was_found_before_the_medium_was_cut_is_judged(watch: Watch) -> None:
+    """Others' heavy media must not take a copy's sighting from it."""
+    watch.picture(1)
+    eyes = StuckAlike()
+    eyes.stuck_at = Task.KEYPOINTS
+    examined = await hurried(eyes, watch, picture_bytes(2))
+    assert examined.matches[0].decision is not Decision.NONE
+    assert examined.looked.skipped == ("keypoints:no_time",)
+
+
+async def test_where_nothing_was_seen_in_time_there_is_nothing_to_judge(watch: Watch) -> None:
+    everything(watch)
+    eyes = Stuck(films={b"film": film()})
+    eyes.stuck_at = Task.QUERY
+    with pytest.raises(TimeoutError):
+        await hurried(eyes, watch)
+    heard = Stuck(films={b"film": film(first=None)})
+    heard.stuck_at = Task.SOUND
+    with pytest.raises(TimeoutError):
+        await hurried(heard, watch)
+
+
+async def test_a_sound_that_has_no_time_takes_nothing_from_the_pictures(watch: Watch) -> None:
+    watch.film(100, 20)
+    everything(watch)
+    eyes = Stuck(films={b"film": film(key_seconds=2.0)})
+    eyes.stuck_at = Task.SOUND
+    examined = await hurried(eyes, watch)
+    assert examined.matches[0].decision is Decision.ALERT
+    assert "sound:no_time" in examined.looked.skipped
+
+
+async def test_pages_read_before_the_cut_are_searched(watch: Watch) -> None:
+    watch.word("haechi secret")
+    line = Line(text="haechi secret", box=(0, 0, 1, 0.1), confidence=0.9)  # type: ignore[arg-type]
+    eyes = Stuck(films={b"film": film(sound=None)}, page=Lettering(lines=(line,)))
+    eyes.stuck_at = Task.LETTERING
+    examined = await hurried(eyes, watch)
+    assert examined.looked.skipped == ("lettering:no_time",)
+    assert examined.matches[0].decision is Decision.REVIEW
+
+
+async def test_nudity_that_has_no_time_takes_nothing_from_the_sighting(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agents.examining.NUDITY_SECONDS", 0.1)
+    watch.picture(1)
+    eyes = Stuck()
+    eyes.stuck_at = Task.NUDITY
+    examined = await hurried(eyes, watch, picture_bytes(1))
+    assert examined.matches[0].decision is Decision.ALERT
+    assert (examined.looked.nudity, examined.looked.skipped[-1]) == (None, "nudity:no_time")

@@ -88,7 +88,7 @@ class World:
             status=200,
         )
 
-    async def examine(self, body: bytes, sha256: str, left: Left) -> Examined:
+    async def examine(self, body: bytes, sha256: str, left: Left, most_seconds: float) -> Examined:
         assert sha256 == hashlib.sha256(body).hexdigest()
         self.lefts.append(left())
         behaviour = self.at.get(self._bodies[body])
@@ -365,12 +365,12 @@ async def test_what_is_left_for_going_deeper_runs_out(
     store(database, post)
     told: list[float] = []
 
-    async def examine(body: bytes, sha256: str, left: Left) -> Examined:
+    async def examine(body: bytes, sha256: str, left: Left, most_seconds: float) -> Examined:
         clock.advance(BATCH_SECONDS + DEPTH_SECONDS / 2)
         told.append(left())
         clock.advance(DEPTH_SECONDS)
         told.append(left())
-        return await World.examine(world, body, sha256, left)
+        return await World.examine(world, body, sha256, left, most_seconds)
 
     world.examine = examine  # type: ignore[method-assign]
     await run(make(), clock, post)
@@ -438,8 +438,9 @@ async def test_a_medium_that_keeps_its_examination_busy_is_left_for_another_try(
     world: World,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def hang(_body: bytes, _sha256: str, _left: Left) -> Examined:
-        await asyncio.sleep(60)
+    async def hang(_body: bytes, _sha256: str, _left: Left, most_seconds: float) -> Examined:
+        async with asyncio.timeout(most_seconds):
+            await asyncio.sleep(60)
         raise AssertionError
 
     monkeypatch.setattr(world, "examine", hang)
