@@ -16,6 +16,9 @@ from time import perf_counter
 from agents.cutting import Cut, to_its_end
 from agents.steps.examining import (
     KEYPOINT_CANDIDATES,
+    MOST_READING_BUDGET,
+    NUDITY_SECONDS,
+    OPTIONAL,
     SPEECH_SECONDS,
     WORTH_SECONDS,
     beginning,
@@ -54,18 +57,12 @@ Left = Callable[[], float]
 Told = Callable[[str, float], None]
 """Told of each step that was taken, and the seconds that it took."""
 
-OPTIONAL = frozenset({"faces", "voices", "lettering", "speech"})
-"""Steps that need a network or a language of their own. Where it is missing the medium stands as
-the other steps found it; the picture's embedder and the decoder are never optional."""
 NO_MODEL = "no_model"
 """Why a step was skipped whose network or language is not on this machine."""
 CRASHED = "crashed"
 """Why a step is not done over which the medium killed what looked at it."""
 NO_TIME = "no_time"
 """Why a step is not begun, or was cut: another try may have the time."""
-
-NUDITY_SECONDS = 5.0
-"""What a medium's nudity may take at least, whatever its other steps took."""
 
 MOST_SPEECH_BUDGET = 15.0
 """Seconds of computing for writing down what is said."""
@@ -357,10 +354,16 @@ class _Examination:
 
     async def _read(self, seen: _Seen) -> None:
         pages: list[tuple[float, Lettering]] = []
+        budget = MOST_READING_BUDGET
         try:
             for frame in frames_to_read(seen.frames):
-                pages.append((frame.at_seconds, await self._recogniser.lettering(frame)))
-                if self._left() < WORTH_SECONDS["lettering"]:
+                if budget <= 0 or self._left() < WORTH_SECONDS["lettering"]:
+                    seen.skipped.append("lettering_rest:no_time")
+                    break
+                page = await self._recogniser.lettering(frame, min(budget, self._left()))
+                pages.append((frame.at_seconds, page))
+                budget -= page.seconds
+                if page.late:
                     seen.skipped.append("lettering_rest:no_time")
                     break
         finally:

@@ -1,7 +1,10 @@
 """On-screen text: found by PP-OCR's detector, read by Tesseract."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Self, TypeAlias
 
 import cv2
@@ -16,7 +19,12 @@ from gpu_kernels.textboxes import TextBox, find_boxes, may_hold_text
 from gpu_kernels.views import Box, Picture, overlap, shrink
 
 MAX_LINES = 32
-"""Read of one picture, the highest letters first: some 3 s in the worst case."""
+"""Read of one picture, the highest letters first."""
+
+MAX_COLUMNS = 40_000
+"""Pixels, the widths of all renderings of a picture's lines together. Each takes up to 80 µs of a
+core, so a picture some 3 s at most: 3.2 where 1,024 pixels square are full of small grey letters,
+which took 27 without this (docs/reading.md)."""
 
 MAX_LETTERS = 500
 """Of one line."""
@@ -69,16 +77,22 @@ class Lettering:
 
     Args:
         lines: from top to bottom.
+        late: the time that it was given was over before all was read.
+        seconds: that it took.
     """
 
     lines: tuple[Line, ...] = ()
+    late: bool = False
+    seconds: float = field(default=0.0, compare=False)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Return `utf8` and `ends` (see `texts`), `boxes` (n, 4) and `confidences` (n,)."""
+        """Return `utf8` and `ends` (see `texts`), a row a line in `boxes` and `confidences`."""
         return {
             **texts.to_arrays([line.text for line in self.lines]),
             "boxes": np.array([line.box for line in self.lines], np.float32).reshape(-1, 4),
             "confidences": np.array([line.confidence for line in self.lines], np.float32),
+            "late": np.array([self.late], np.uint8),
+            "seconds": np.array([self.seconds], np.float32),
         }
 
     @classmethod
@@ -97,12 +111,18 @@ class Lettering:
             raise ValueError("boxes and confidences are 0..1")
         if not (boxes[:, :2] <= boxes[:, 2:]).all():
             raise ValueError("a box ends before it begins")
+        late = take(arrays, "late", np.uint8, (1,))
+        seconds = take(arrays, "seconds", np.float32, (1,))
+        if late[0] > 1 or not 0 <= seconds[0] < np.inf:
+            raise ValueError("no time that reading takes")
         rows = zip(read, boxes.tolist(), confidences.tolist(), strict=True)
         return cls(
             lines=tuple(
                 Line(text=text, box=Box(*box), confidence=confidence)
                 for text, box, confidence in rows
-            )
+            ),
+            late=bool(late[0]),
+            seconds=float(seconds[0]),
         )
 
 
@@ -128,6 +148,39 @@ class TextMemory:
         del self._seen[:-REMEMBERED]
 
 
+@dataclass(slots=True, kw_only=True)
+class _Reading:
+    """A line while it is read.
+
+    Args:
+        thumb: of its crop.
+        box: around it.
+        columns: pixels of one rendering.
+        attempts: its texts and confidences, one rendering after the other.
+        best: of those so far.
+    """
+
+    thumb: Thumb
+    box: Box
+    columns: int
+    attempts: Iterator[tuple[str, float]]
+    best: tuple[str, float] = ("", 0.0)
+
+    def attempt(self) -> bool:
+        """Try one more rendering; say whether there was one."""
+        found = next(self.attempts, None)
+        if found is None:
+            return False
+        self.best = max(self.best, found, key=lambda one: one[1])
+        return True
+
+    def to_line(self) -> Line | None:
+        text, confidence = self.best
+        if confidence < MIN_CONFIDENCE or sum(map(str.isalnum, text)) < MIN_LETTERS:
+            return None
+        return Line(text=text[:MAX_LETTERS], box=self.box, confidence=confidence)
+
+
 class LetteringEngine:
     """The detector and the reader, loaded and warm. Not thread-safe.
 
@@ -148,7 +201,12 @@ class LetteringEngine:
         return may_hold_text(picture, self._network)
 
     def read(
-        self, picture: Picture, *, max_lines: int = MAX_LINES, memory: TextMemory | None = None
+        self,
+        picture: Picture,
+        *,
+        max_lines: int = MAX_LINES,
+        memory: TextMemory | None = None,
+        budget_seconds: float | None = None,
     ) -> Lettering:
         """Read what is written in a picture.
 
@@ -156,31 +214,70 @@ class LetteringEngine:
             picture: uint8 (h, w, 3), RGB, of any size.
             max_lines: how many to read at most, the highest letters first; up to MAX_LINES.
             memory: of the same medium's earlier frames.
+            budget_seconds: after which what is read so far is returned; looked at between two
+                renderings of a line.
         """
+        started = perf_counter()
         small = shrink(picture, MAX_SIDE)
         boxes = sorted(find_boxes(small, self._network), key=lambda box: -box.height)
-        chosen = sorted(boxes[: min(max_lines, MAX_LINES)], key=lambda box: (box.y, box.x))
-        lines = (self._line(small, box, memory) for box in chosen)
-        return Lettering(lines=tuple(line for line in lines if line is not None))
+        chosen = boxes[: min(max_lines, MAX_LINES)]
+        readings = [self._begin(small, box, memory) for box in chosen]
+        columns, late = 0, False
+        for one in _in_turn(readings):
+            columns += one.columns
+            late = budget_seconds is not None and perf_counter() - started > budget_seconds
+            if late or columns >= MAX_COLUMNS:
+                break
+        else:
+            _remember(readings, memory)
+        places = sorted(range(len(chosen)), key=lambda i: (chosen[i].y, chosen[i].x))
+        lines = (readings[i].to_line() for i in places)
+        return Lettering(
+            lines=tuple(line for line in lines if line is not None),
+            late=late,
+            seconds=perf_counter() - started,
+        )
 
-    def _line(self, picture: Picture, box: TextBox, memory: TextMemory | None) -> Line | None:
+    def _begin(self, picture: Picture, box: TextBox, memory: TextMemory | None) -> _Reading:
         crop, where = _crop(picture, box), _bounds(box, picture.shape)
         thumb = _thumb(crop)
         known = memory.recall(thumb, where) if memory is not None else None
-        text, confidence = known or self._read(crop, steep=abs(box.angle) > _STEEP)
-        if memory is not None and known is None:
-            memory.remember(thumb, where, text, confidence)
-        if confidence < MIN_CONFIDENCE or sum(map(str.isalnum, text)) < MIN_LETTERS:
-            return None
-        return Line(text=text[:MAX_LETTERS], box=where, confidence=confidence)
-
-    def _read(self, crop: Picture, *, steep: bool) -> tuple[str, float]:
-        ways = [crop, np.ascontiguousarray(crop[::-1, ::-1])] if steep else [crop]
-        return max((self._reader.read(way) for way in ways), key=lambda found: found[1])
+        if known is not None:
+            return _Reading(thumb=thumb, box=where, columns=0, attempts=iter(()), best=known)
+        ways = [crop]
+        if abs(box.angle) > _STEEP:
+            ways.append(np.ascontiguousarray(crop[::-1, ::-1]))
+        attempts = chain.from_iterable(self._reader.read(way) for way in ways)
+        return _Reading(thumb=thumb, box=where, columns=crop.shape[1], attempts=attempts)
 
     def close(self) -> None:
         """Free the reader; the network is the caller's own. Idempotent."""
         self._reader.close()
+
+
+def _in_turn(readings: Sequence[_Reading]) -> Iterator[_Reading]:
+    """Try every line's first rendering, then the second of those not read surely, and so on.
+
+    So a few lines that nothing makes readable keep no other from being read.
+
+    Yields:
+        Each after an attempt.
+    """
+    waiting = list(readings)
+    while waiting:
+        again = []
+        for one in waiting:
+            if one.attempt():
+                again.append(one)
+                yield one
+        waiting = again
+
+
+def _remember(readings: Iterable[_Reading], memory: TextMemory | None) -> None:
+    """Keep what was read and not recalled."""
+    for one in readings:
+        if memory is not None and one.columns:
+            memory.remember(one.thumb, one.box, *one.best)
 
 
 def _crop(picture: Picture, box: TextBox) -> Picture:

@@ -80,22 +80,20 @@ class LineReader:
         for name, value in (("debug_file", "/dev/null"), ("tessedit_do_invert", "0")):
             self._api.SetVariable(name, value)
 
-    def read(self, line: Picture) -> tuple[str, float]:
-        """Read one line: the surest of several renderings of it.
+    def read(self, line: Picture) -> Iterator[tuple[str, float]]:
+        """Read one line, one rendering after the other, until one is read surely.
 
         Args:
             line: uint8 (HEIGHT, w, 3), RGB.
 
-        Returns:
-            The text, perhaps empty, and a confidence, 0..1.
+        Yields:
+            The text, perhaps empty, and a confidence, 0..1: the surest counts.
         """
-        best = ("", 0.0)
         for rendering in renderings(line):
             found = self._read(rendering)
-            best = max(best, found, key=lambda one: one[1])
-            if best[1] >= SURE:
-                break
-        return best
+            yield found
+            if found[1] >= SURE:
+                return
 
     def _read(self, grey: Grey) -> tuple[str, float]:
         framed = cv2.copyMakeBorder(grey, _MARGIN, _MARGIN, _MARGIN, _MARGIN, cv2.BORDER_REPLICATE)

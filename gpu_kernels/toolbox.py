@@ -57,7 +57,7 @@ class Toolbox:
             ),
             Task.KEYPOINTS: lambda given, _: find_keypoints(given).to_arrays(),
             Task.FACES: lambda given, _: self._faces.find(given).to_arrays(),
-            Task.LETTERING: lambda given, _: self._lettering.read(given).to_arrays(),
+            Task.LETTERING: self._read,
             Task.NUDITY: lambda given, _: {"nudity": np.array([self._nudity.estimate(given)])},
             Task.SOUND: lambda given, _: fingerprint_sound(as_samples(given)).to_arrays(),
             Task.VOICES: lambda given, _: self._voices.embed(as_samples(given)).to_arrays(),
@@ -102,6 +102,9 @@ class Toolbox:
         from gpu_kernels.speech import SpeechEngine
 
         return SpeechEngine(locate_weights(SPEECH, self._weights))
+
+    def _read(self, given: Given, budget_seconds: float) -> Arrays:
+        return self._lettering.read(given, budget_seconds=budget_seconds or None).to_arrays()
 
     def _write_down(self, given: Given, budget_seconds: float) -> Arrays:
         heard = self._speech.transcribe(as_samples(given), budget_seconds=budget_seconds or None)

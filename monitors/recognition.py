@@ -77,8 +77,8 @@ class Recogniser(Protocol):
         """Embed the voices of a sound."""
         ...
 
-    async def lettering(self, frame: Frame) -> Lettering:
-        """Read what a frame shows in writing."""
+    async def lettering(self, frame: Frame, budget_seconds: float) -> Lettering:
+        """Read what a frame shows in writing, for so many seconds of computing."""
         ...
 
     async def speech(self, sound: Sound, budget_seconds: float) -> Transcript:
@@ -233,8 +233,10 @@ class Recognition:
     async def voices(self, sound: Sound) -> Voices:
         return await self._look(Task.VOICES, as_samples(sound), Voices.from_arrays)
 
-    async def lettering(self, frame: Frame) -> Lettering:
-        return await self._look(Task.LETTERING, as_picture(frame), Lettering.from_arrays)
+    async def lettering(self, frame: Frame, budget_seconds: float) -> Lettering:
+        return await self._look(
+            Task.LETTERING, as_picture(frame), Lettering.from_arrays, budget_seconds
+        )
 
     async def speech(self, sound: Sound, budget_seconds: float) -> Transcript:
         return await self._look(

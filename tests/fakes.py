@@ -191,6 +191,7 @@ class FakeRecogniser:
     looks: list[Look] = field(default_factory=list)
     tasks: list[Task] = field(default_factory=list)
     budgets: list[float] = field(default_factory=list)
+    page_budgets: list[float] = field(default_factory=list)
 
     @property
     def asked(self) -> int:
@@ -244,8 +245,9 @@ class FakeRecogniser:
         self.tasks.append(Task.VOICES)
         return self.heard
 
-    async def lettering(self, frame: Frame) -> Lettering:
+    async def lettering(self, frame: Frame, budget_seconds: float) -> Lettering:
         self.tasks.append(Task.LETTERING)
+        self.page_budgets.append(budget_seconds)
         return self.page
 
     async def speech(self, sound: Sound, budget_seconds: float) -> Transcript:

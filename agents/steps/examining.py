@@ -28,8 +28,14 @@ SHORT_SECONDS = 40.0
 MOST_READ = 12
 """Frames that faces and writing are looked for in, evenly spread."""
 
+MOST_READING_BUDGET = 6.0
+"""Seconds of computing for reading all of a medium's frames: a dozen with four captions over a
+photograph each take 4.4 (docs/reading.md)."""
+
 MOST_BLURRED = 4
 """Matched frames whose nudity is estimated, 18 ms each (docs/models.md)."""
+NUDITY_SECONDS = 5.0
+"""What a medium's nudity may take at least, whatever its other steps took."""
 SEEN = frozenset({Modality.FRAME, Modality.FACE, Modality.TEXT})
 """Modalities that point at a frame: a hash stands beside its frame, sound shows nothing."""
 
@@ -50,6 +56,9 @@ WORTH_SECONDS = {"dense": 1.0, "keypoints": 0.5, "thorough_sound": 2.0, "faces":
                  "lettering": 2.0, "speech": 4.0}  # fmt: skip
 """What must be left for a step to begin: about what it takes at least."""
 
+OPTIONAL = frozenset({"faces", "voices", "lettering", "speech"})
+"""Steps that need a network or a language of their own. Where it is missing the medium stands as
+the other steps found it; the picture's embedder and the decoder are never optional."""
 THOROUGH_COST = 9e-5
 """Seconds of a core for each second of the medium's sound and the references' (docs/sound.md)."""
 

@@ -516,9 +516,9 @@ async def test_reading_stops_between_two_frames_where_time_runs_out(watch: Watch
     ends = clock.monotonic() + 5
 
     class Slow(FakeRecogniser):
-        async def lettering(self, frame: Frame) -> Lettering:
+        async def lettering(self, frame: Frame, budget_seconds: float) -> Lettering:
             clock.advance(1)
-            return await super().lettering(frame)
+            return await super().lettering(frame, budget_seconds)
 
     eyes = Slow(films={b"film": film(20, sound=None)})
     examined = await Examiner(eyes).examine(
@@ -526,6 +526,31 @@ async def test_reading_stops_between_two_frames_where_time_runs_out(watch: Watch
     )
     assert eyes.tasks.count(Task.LETTERING) == 4
     assert examined.looked.skipped == ("lettering_rest:no_time",)
+
+
+async def test_reading_all_frames_together_has_a_few_seconds_of_computing(watch: Watch) -> None:
+    watch.word("haechi secret")
+    eyes = FakeRecogniser(films={b"film": film(20, sound=None)}, page=Lettering(seconds=2.5))
+    ran = await run(eyes, watch)
+    assert eyes.page_budgets == [6.0, 3.5, 1.0]
+    assert ran.skipped == ["lettering_rest:no_time"]
+    eyes.page = Lettering(seconds=0.4)
+    assert (await run(eyes, watch)).skipped == []
+    assert len(eyes.page_budgets) == 3 + 12
+
+
+async def test_a_page_that_was_cut_short_is_told(watch: Watch) -> None:
+    watch.word("haechi secret")
+    eyes = FakeRecogniser(page=Lettering(late=True, seconds=3))
+    ran = await run(eyes, watch, picture_bytes(1), seconds=3)
+    assert ran.skipped == ["lettering_rest:no_time"]
+    assert eyes.page_budgets == [3]
+
+
+async def test_a_page_that_ends_as_time_runs_out_was_read(watch: Watch) -> None:
+    watch.word("haechi secret")
+    ran = await run(FakeRecogniser(page=Lettering(seconds=6.5)), watch, picture_bytes(1))
+    assert ran.skipped == []
 
 
 async def test_no_more_than_a_dozen_frames_are_searched_for_faces_and_read(watch: Watch) -> None:
@@ -571,10 +596,10 @@ class Stuck(FakeRecogniser):
         await self._wait(Task.SOUND)
         return await super().sound(sound)
 
-    async def lettering(self, frame: Frame) -> Lettering:
+    async def lettering(self, frame: Frame, budget_seconds: float) -> Lettering:
         if self.tasks.count(Task.LETTERING):
             await self._wait(Task.LETTERING)
-        return await super().lettering(frame)
+        return await super().lettering(frame, budget_seconds)
 
     async def nudity(self, frame: Frame) -> float:
         await self._wait(Task.NUDITY)

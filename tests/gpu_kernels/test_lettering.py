@@ -120,10 +120,61 @@ def test_a_caption_that_stays_is_read_once(
     assert words(changed) == ["내일의해치공주영상"]
 
 
-@pytest.mark.parametrize("lettering", [LETTERING, Lettering()])
+class Slow:
+    """A reader that is sure of nothing, and says what it was given."""
+
+    def __init__(self) -> None:
+        self.columns: list[int] = []
+
+    def read(self, line: Picture) -> Iterator[tuple[str, float]]:
+        for attempt in range(7):
+            self.columns.append(line.shape[1])
+            yield f"attempt {attempt}", 0.6 + attempt / 100
+
+
+@pytest.fixture
+def slow(engine: LetteringEngine, monkeypatch: pytest.MonkeyPatch) -> Slow:
+    reader = Slow()
+    monkeypatch.setattr(engine, "_reader", reader)
+    return reader
+
+
+CAPTIONS = ("first line of letters", "second line of letters", "third line of letters")
+
+
+@pytest.mark.models
+def test_a_picture_of_unreadable_lines_ends_with_its_columns(
+    engine: LetteringEngine, slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = written(gradient(), *CAPTIONS)
+    engine.read(picture)
+    whole, each = len(slow.columns), slow.columns[:3]
+    assert whole == 7 * 3
+    slow.columns.clear()
+    monkeypatch.setattr("gpu_kernels.lettering.MAX_COLUMNS", sum(each) + 1)
+    found = engine.read(picture)
+    assert slow.columns == [*each, each[0]]  # every line once, then the first again
+    assert [line.text for line in found.lines].count("attempt 0") == 2
+    assert not found.late
+
+
+@pytest.mark.models
+def test_reading_ends_with_its_budget_between_two_renderings(
+    engine: LetteringEngine, slow: Slow
+) -> None:
+    picture, memory = written(gradient(), *CAPTIONS), TextMemory()
+    found = engine.read(picture, budget_seconds=1e-6, memory=memory)
+    assert (found.late, len(slow.columns), len(found.lines)) == (True, 1, 1)
+    assert found.seconds > 0
+    again = engine.read(picture, budget_seconds=60, memory=memory)  # what was cut is not recalled
+    assert (again.late, len(slow.columns)) == (False, 1 + 7 * 3)
+
+
+@pytest.mark.parametrize("lettering", [LETTERING, Lettering(late=True, seconds=1.5)])
 def test_lettering_comes_back_as_it_went(lettering: Lettering) -> None:
     back = Lettering.from_arrays(lettering.to_arrays())
     assert [line.text for line in back.lines] == [line.text for line in lettering.lines]
+    assert (back.late, back.seconds) == (lettering.late, lettering.seconds)
     for one, other in zip(back.lines, lettering.lines, strict=True):
         assert one.box == pytest.approx(other.box)
         assert one.confidence == pytest.approx(other.confidence)
@@ -138,6 +189,8 @@ def test_lettering_comes_back_as_it_went(lettering: Lettering) -> None:
         ("boxes", np.array([[0.5, 0, 0.1, 1]] * 2, np.float32)),
         ("boxes", np.zeros((2, 4), np.float64)),
         ("confidences", np.array([0.5, -0.1], np.float32)),
+        ("late", np.array([2], np.uint8)),
+        ("seconds", np.array([np.nan], np.float32)),
         ("ends", np.array([0, 3], np.int64)),
         ("utf8", np.zeros(0, np.uint8)),
     ],

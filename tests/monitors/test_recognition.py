@@ -147,7 +147,7 @@ HEARD = fingerprint_sound(a_melody(1, 4))
 CALLS: dict[Task, tuple[Callable[[Recogniser], Awaitable[Any]], Arrays]] = {
     Task.KEYPOINTS: (lambda eyes: eyes.keypoints(FRAME), POINTS.to_arrays()),
     Task.FACES: (lambda eyes: eyes.faces(FRAME), faces_of(1, 2).to_arrays()),
-    Task.LETTERING: (lambda eyes: eyes.lettering(FRAME), Lettering().to_arrays()),
+    Task.LETTERING: (lambda eyes: eyes.lettering(FRAME, 7.5), Lettering().to_arrays()),
     Task.NUDITY: (lambda eyes: eyes.nudity(FRAME), {"nudity": np.array([0.25])}),
     Task.SOUND: (lambda eyes: eyes.sound(SOUND), HEARD.to_arrays()),
     Task.VOICES: (lambda eyes: eyes.voices(SOUND), voices_of(1).to_arrays()),
@@ -164,7 +164,7 @@ async def test_each_task_is_given_what_it_looks_at_and_its_answer_is_read(task: 
     [(asked, given, budget)] = pool.given
     assert asked is task
     assert given.shape == ((6,) if task.hears else (2, 3, 3))
-    assert budget == (7.5 if task is Task.SPEECH else 0.0)
+    assert budget == (7.5 if task in {Task.SPEECH, Task.LETTERING} else 0.0)
     if task is Task.NUDITY:
         assert found == 0.25
     else:
