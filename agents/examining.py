@@ -59,6 +59,8 @@ Told = Callable[[str, float], None]
 
 NO_MODEL = "no_model"
 """Why a step was skipped whose network or language is not on this machine."""
+CAPPED = "rest:cap"
+"""Skipped where the decoder did not come to the medium's end."""
 CRASHED = "crashed"
 """Why a step is not done over which the medium killed what looked at it."""
 NO_TIME = "no_time"
@@ -114,6 +116,7 @@ class _Seen:
     sound: SoundFingerprint | None = None
     skipped: list[str] = field(default_factory=list)
     until_seconds: float = 0.0
+    reached_end: bool = True
 
 
 class Examiner:
@@ -200,6 +203,7 @@ class _Examination:
         media = await self._recogniser.decode(body, Look(key_frames=True, sound=wants_sound))
         self._told("decode", perf_counter() - started)
         seen = _Seen(media, until_seconds=media.looked_until_seconds)
+        seen.reached_end = media.reached_end or not (media.frames or wants_sound)
         await self._timed("frames", lambda: self._see(seen, media.frames))
         if not seen.frames:
             await self._timed("sound", lambda: self._hear(seen))
@@ -220,6 +224,8 @@ class _Examination:
         )
         for name, applies, take in steps:
             await self._take(seen, name, take, applies=applies)
+        if not (seen.reached_end or any(one.startswith("dense") for one in seen.skipped)):
+            seen.skipped.append(CAPPED)
 
     async def _take(
         self, seen: _Seen, name: str, take: Callable[[], Awaitable[None]], *, applies: bool
@@ -307,7 +313,8 @@ class _Examination:
                 await to_its_end(partial(self._compare, seen))
             until = part.looked_until_seconds
             seen.until_seconds = max(seen.until_seconds if not frames else 0.0, until)
-            if until <= at or until >= part.duration_seconds - 0.01:
+            seen.reached_end = part.reached_end
+            if part.reached_end or until <= at:
                 return
             at = until
             if self._is_decided(seen):

@@ -1,7 +1,7 @@
 """A medium in, features by space out: what is kept of a reference, or of a negative."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -18,7 +18,12 @@ from gpu_kernels.voice import MIN_WINDOWS
 from gpu_kernels.wire import Task
 from monitors.cases import Consent
 from monitors.recognition import Recogniser
-from streams.errors import LowDetailError, SubjectUnclearError
+from streams.errors import (
+    DecoderCrashedError,
+    LowDetailError,
+    SubjectUnclearError,
+    UndecodableMediaError,
+)
 from streams.types import DecodedMedia, Frame, Look, MediaKind, Sound
 
 Progress: TypeAlias = Callable[[float, float], None]
@@ -81,11 +86,10 @@ async def derive(
     features: dict[str, list[Arrays]] = defaultdict(list)
     kept: list[ImageFingerprint] = []
     pcm: list[bytes] = []
-    kind, at, last_point = None, 0.0, -KEYPOINT_SECONDS
-    while True:
-        look = Look(start_seconds=at, frames_per_second=FRAMES_PER_SECOND, sound=True)
-        media = await recogniser.decode(body, look)
-        kind = kind or media.kind  # a film's last moments may be sound alone
+    kinds: list[MediaKind] = []
+    until, last_point = 0.0, -KEYPOINT_SECONDS
+    async for media in _decode_parts(recogniser, body, progress):
+        kinds.append(media.kind)  # a film's last moments may be sound alone
         kept += await recogniser.fingerprint_frames(media.frames, task=task or _task(media, kept))
         for frame in media.frames:
             if frame.at_seconds - last_point >= KEYPOINT_SECONDS:
@@ -95,10 +99,6 @@ async def derive(
                 features[KEYPOINT_SPACE].append(stamped.to_arrays())
         pcm += [media.sound.pcm] if media.sound else []
         until = media.looked_until_seconds
-        progress(until, media.duration_seconds)
-        if until <= at or until >= min(media.duration_seconds, MAX_SECONDS) - 0.01:
-            break
-        at = until
     _keep_frames(features, recogniser.space, kept)
     if pcm:
         heard = await recogniser.sound(Sound(pcm=b"".join(pcm)))
@@ -106,7 +106,28 @@ async def derive(
             features[SOUND_SPACE].append(heard.to_arrays())
     if recogniser.space not in features and SOUND_SPACE not in features:
         raise LowDetailError("nothing tells it from other media")
-    return Derived(kind=kind, seconds=until, features=features)
+    return Derived(kind=kinds[0], seconds=until, features=features)
+
+
+async def _decode_parts(
+    recogniser: Recogniser, body: bytes, progress: Progress
+) -> AsyncIterator[DecodedMedia]:
+    """Decode a medium part by part, to its end or for `MAX_SECONDS`."""
+    at = 0.0
+    while True:
+        look = Look(start_seconds=at, frames_per_second=FRAMES_PER_SECOND, sound=True)
+        try:
+            media = await recogniser.decode(body, look)
+        except UndecodableMediaError as error:
+            if at == 0 or isinstance(error, DecoderCrashedError):
+                raise
+            return  # its end is broken: what was seen stands
+        yield media
+        until = media.looked_until_seconds
+        progress(until, media.duration_seconds)
+        if media.reached_end or until <= at or until >= MAX_SECONDS:
+            return
+        at = until
 
 
 def _task(media: DecodedMedia, before: Sequence[ImageFingerprint]) -> Task:

@@ -74,6 +74,6 @@ READY = Gauge("haechi_ready", "1 where the process says that it is ready")
 STEPS_SKIPPED = Counter(
     "haechi_steps_skipped_total",
     "Steps of examining a medium that were not taken: step, and why (decided, no_time, time_box, "
-    "no_model, crashed).",
+    "no_model, crashed, cap).",
     ["step", "why"],
 )

@@ -178,6 +178,8 @@ class DecodedMedia:
         duration_seconds: of the whole medium as its container claims or its frames show; 0 of a
             still picture.
         looked_until_seconds: up to where the frames, or of a sound its samples, were looked at.
+        reached_end: whether nothing comes after it. The decoder came to the end of the track and
+            knows; the duration is only what an uploader claims.
         has_sound: whether there is a track of sound, decoded or not.
         sound: where it was asked for and could be decoded.
     """
@@ -188,6 +190,7 @@ class DecodedMedia:
     frame_count: int
     duration_seconds: float = 0.0
     looked_until_seconds: float = 0.0
+    reached_end: bool = False
     has_sound: bool = False
     sound: Sound | None = None
 

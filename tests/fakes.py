@@ -122,6 +122,7 @@ class FakeFilm:
         sound: of all of it.
         key_seconds: between its key frames.
         still: it shows its first frame throughout, of which a decoder gives one.
+        claims: seconds, where its container says something else than its frames.
     """
 
     seconds: float
@@ -129,6 +130,7 @@ class FakeFilm:
     sound: Sound | None = None
     key_seconds: float = 4.0
     still: bool = False
+    claims: float | None = None
 
     def look(self, look: Look, most_seconds: float) -> DecodedMedia:
         """Decode a part, at most so many seconds of it."""
@@ -144,8 +146,9 @@ class FakeFilm:
             format="wav" if self.first is None else "mp4",
             frames=tuple(frames),
             frame_count=len(frames),
-            duration_seconds=self.seconds,
+            duration_seconds=self.seconds if self.claims is None else max(self.claims, until),
             looked_until_seconds=until,
+            reached_end=until >= self.seconds,
             has_sound=self.sound is not None,
             sound=self._part(look.start_seconds, until) if look.sound else None,
         )
@@ -207,7 +210,11 @@ class FakeRecogniser:
             raise UndecodableMediaError("no picture")
         shown = tuple(_frame(int(number) + 1000 * place) for place in range(self.frames))
         return DecodedMedia(
-            kind=MediaKind.IMAGE, format="png", frames=shown, frame_count=self.frames
+            kind=MediaKind.IMAGE,
+            format="png",
+            frames=shown,
+            frame_count=self.frames,
+            reached_end=True,
         )
 
     async def fingerprint_frames(

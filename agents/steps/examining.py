@@ -118,8 +118,8 @@ def worth(name: str, sound: SoundFingerprint | None, reference_seconds: float) -
 
 
 def dense_look(media: DecodedMedia, at_seconds: float) -> Look:
-    """Say how a video is looked at the second time."""
-    rate = 2.0 if media.duration_seconds <= SHORT_SECONDS else 1.0
+    """Say how a video is looked at the second time; long is what goes on, whatever it claims."""
+    rate = 2.0 if max(media.duration_seconds, at_seconds) <= SHORT_SECONDS else 1.0
     return Look(start_seconds=at_seconds, frames_per_second=rate)
 
 

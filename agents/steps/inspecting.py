@@ -25,7 +25,7 @@ OUT_OF_TIME = "out_of_time"
 PARTLY_LOOKED = "partly_looked"
 """Reason of a clear medium that time or a cap kept from being looked at whole."""
 
-_CUT_SHORT = (":no_time", ":crashed")
+_CUT_SHORT = (":no_time", ":crashed", ":cap")
 _END_SECONDS = 2.0
 """A container's claim and its last frame may differ by so much."""
 

@@ -80,7 +80,7 @@ def put_animation(
 
 def _sum_up(name: str, count: int, walk: _Walk) -> Summary:
     if count == 1:
-        return Summary(kind=MediaKind.IMAGE, format=name, frame_count=1)
+        return Summary(kind=MediaKind.IMAGE, format=name, frame_count=1, reached_end=True)
     whole = walk.at_seconds * count / max(1, walk.frames)
     return Summary(
         kind=MediaKind.VIDEO,
@@ -88,6 +88,7 @@ def _sum_up(name: str, count: int, walk: _Walk) -> Summary:
         frame_count=count,
         duration_seconds=min(whole, MAX_SECONDS),
         looked_until_seconds=min(walk.at_seconds, MAX_SECONDS),
+        reached_end=walk.frames >= count,
     )
 
 

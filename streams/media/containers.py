@@ -258,6 +258,11 @@ def read_packets(container: InputContainer, stream: Track) -> Iterator[Packet[Tr
             return
 
 
+def is_last(packet: Packet[Track]) -> bool:
+    """Say whether a packet is the one that `read_packets` ends with, after the track's end."""
+    return packet.size == 0 and packet.pts is None and packet.dts is None
+
+
 def seek(container: InputContainer, stream: Stream, seconds: float) -> None:
     """Go to the key frame before a position; where that fails, stay or go back to the start."""
     step = float(stream.time_base or 0)

@@ -18,6 +18,7 @@ from streams.errors import MediaTooLargeError
 from streams.media.containers import (
     MAX_VIDEO_PIXELS,
     duration_seconds,
+    is_last,
     origin_seconds,
     read_packets,
     seek,
@@ -64,6 +65,7 @@ class Film:
         limits: sides and numbers.
         look: which part, how densely.
         until_seconds: up to where was looked.
+        reached_end: whether the track ended there; not where a cap, a part or time did.
     """
 
     container: InputContainer
@@ -72,6 +74,7 @@ class Film:
     limits: Limits
     look: Look
     until_seconds: float = 0.0
+    reached_end: bool = False
     reel: Reel = field(init=False)
     _scaler: VideoReformatter = field(default_factory=VideoReformatter, init=False)
     _origin: float = field(init=False)
@@ -79,6 +82,7 @@ class Film:
     _knows_rate: bool = field(init=False)
     _counted: int = field(default=0, init=False)
     _last_at: float | None = field(default=None, init=False)
+    _is_read: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self.reel = Reel(self.sink, self.limits.max_video_frames)
@@ -128,7 +132,7 @@ class Film:
         """Go back to the beginning, and leave nothing out."""
         self.stream.codec_context.skip_frame = "DEFAULT"
         self._last_at = None
-        self.until_seconds = self.look.start_seconds
+        self.until_seconds, self.reached_end = self.look.start_seconds, False
         seek(self.container, self.stream, 1e-6)
 
     def _go_to(self, seconds: float) -> None:
@@ -139,8 +143,14 @@ class Film:
 
     def _end_reached(self) -> None:
         """The part is over, or the stream: all of it was looked at."""
+        self.reached_end = self._is_read
         end = min(end_of(self.look), max(duration_seconds(self.container), self._seen_until()))
         self.until_seconds = min(max(self.until_seconds, end), MAX_SECONDS)
+
+    def _packets(self) -> Iterator[Packet[VideoStream]]:
+        for packet in read_packets(self.container, self.stream):
+            self._is_read = is_last(packet)
+            yield packet
 
     def _seen_until(self) -> float:
         return 0.0 if self._last_at is None else self._last_at + self._frame_seconds
@@ -163,7 +173,7 @@ class Film:
 
     def _find_key_packets(self) -> Iterator[tuple[float, Packet[VideoStream]]]:
         self._go_to(self.look.start_seconds)
-        for packet in read_packets(self.container, self.stream):
+        for packet in self._packets():
             pts = packet.pts if packet.pts is not None else packet.dts
             if pts is None or packet.size == 0:
                 continue
@@ -181,7 +191,7 @@ class Film:
         """Take the first frame of each step; False where nothing came of the first packets."""
         grid = Grid(self.look.start_seconds, 1 / self.look.frames_per_second)
         count = 0
-        for count, packet in enumerate(read_packets(self.container, self.stream), 1):
+        for count, packet in enumerate(self._packets(), 1):
             for frame in self._decode(packet if packet.size else None):
                 if not self._take(frame, grid):
                     return True

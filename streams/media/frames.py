@@ -15,12 +15,12 @@ from streams.errors import DecoderCrashedError, MediaTooLargeError, UndecodableM
 from streams.types import DecodedMedia, Frame, Look, MediaKind, Sound
 
 MAGIC = b"HAECHIFR"
-VERSION = 2
+VERSION = 3
 
-HEADER = struct.Struct("<8sHHHHHHIIddd")
+HEADER = struct.Struct("<8sHHHHHHHIIddd")
 """Magic, version, status, kind, format, number of frames here, whether there is a track of sound,
-frames in the medium, bytes of sound here, the medium's duration, up to where it was looked at, the
-sound's position; times in seconds."""
+what was reached (flags), frames in the medium, bytes of sound here, the medium's duration, up to
+where it was looked at, the sound's position; times in seconds."""
 
 ENTRY = struct.Struct("<IIQd")
 """Width, height, offset of the pixels from the start of the memfd, position in seconds."""
@@ -49,6 +49,7 @@ REQUEST = struct.Struct("<BQdIdddB")
 and the look: start, seconds (-1: as much as the caps allow), frames a second, flags."""
 
 _KEY_FRAMES, _SOUND = 1, 2
+_END = 1
 
 REPLY = struct.Struct("<BQi")
 """Zygote to parent: a `Reply`, the job, its wait status."""
@@ -135,6 +136,7 @@ class Summary:
     frame_count: int = 0
     duration_seconds: float = 0.0
     looked_until_seconds: float = 0.0
+    reached_end: bool = False
     has_sound: bool = False
 
 
@@ -224,6 +226,7 @@ class FrameWriter:
             FORMATS.index(summary.format),
             frames,
             summary.has_sound,
+            _END * summary.reached_end,
             min(max(summary.frame_count, frames), 2**32 - 1),
             sound_bytes,
             summary.duration_seconds,
@@ -261,9 +264,11 @@ def parse_frames(buffer: memoryview, limits: Limits) -> DecodedMedia:
     if magic != MAGIC or version != VERSION:
         raise DecoderCrashedError("the decoder gave no answer")
     _raise_for(status)
-    place, name, frames, has_sound, frame_count, sound_bytes, *times = rest
+    place, name, frames, has_sound, reached, frame_count, sound_bytes, *times = rest
     duration, looked_until, sound_at = (_check_seconds(value) for value in times)
-    if place >= len(KINDS) or name >= len(FORMATS) or has_sound > 1 or frames > frame_count:
+    if place >= len(KINDS) or name >= len(FORMATS) or frames > frame_count:
+        raise DecoderCrashedError("the decoder's answer is malformed")
+    if has_sound > 1 or reached & ~_END:
         raise DecoderCrashedError("the decoder's answer is malformed")
     kind = KINDS[place]
     _check_amounts(kind, frames, sound_bytes, limits, has_sound=bool(has_sound))
@@ -274,6 +279,7 @@ def parse_frames(buffer: memoryview, limits: Limits) -> DecodedMedia:
         frame_count=frame_count,
         duration_seconds=duration,
         looked_until_seconds=looked_until,
+        reached_end=bool(reached & _END),
         has_sound=bool(has_sound),
         sound=_read_sound(buffer, limits.sound_start, sound_bytes, sound_at),
     )

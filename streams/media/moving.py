@@ -148,16 +148,18 @@ class _Moving:
         if not self._frames and not (self._sound and self._sound.pcm):
             raise next(iter(self.failures), UndecodableMediaError("neither frame nor sound"))
         if self._film and self._frames:
-            return self._sum_up(MediaKind.VIDEO, self._frame_count, self._film.until_seconds)
-        return self._sum_up(MediaKind.AUDIO, 0, self._listened_until())
+            film = self._film
+            return self._sum_up(MediaKind.VIDEO, film.until_seconds, ended=film.reached_end)
+        return self._sum_up(MediaKind.AUDIO, self._listened_until(), ended=self._is_heard())
 
-    def _sum_up(self, kind: MediaKind, frame_count: int, until: float) -> Summary:
+    def _sum_up(self, kind: MediaKind, until: float, *, ended: bool) -> Summary:
         return Summary(
             kind=kind,
             format=self._name,
-            frame_count=frame_count,
+            frame_count=self._frame_count if kind is MediaKind.VIDEO else 0,
             duration_seconds=max(self._duration, self._seen_until()),
             looked_until_seconds=until,
+            reached_end=ended,
             has_sound=self._has_sound,
         )
 
@@ -167,6 +169,11 @@ class _Moving:
             max(sound, self._film.until_seconds if self._frames and self._film else 0.0),
             MAX_SECONDS,
         )
+
+    def _is_heard(self) -> bool:
+        """Say whether the sound was listened to until its track ended."""
+        sound = self._sound
+        return sound is not None and self._look.sound and sound.is_ended and sound.is_read
 
     def _listened_until(self) -> float:
         if self._sound is None or not self._look.sound:

@@ -105,7 +105,9 @@ def decode(
         put(sink, first, 0.0)
         if count > 1:
             count = _put_pages(image, count, sink, limits)
-        return Summary(kind=MediaKind.IMAGE, format=name.lower(), frame_count=count)
+        return Summary(
+            kind=MediaKind.IMAGE, format=name.lower(), frame_count=count, reached_end=True
+        )
 
 
 def _count_frames(image: Image.Image) -> int:

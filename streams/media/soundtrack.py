@@ -12,7 +12,7 @@ from av.container.input import InputContainer
 from av.filter import Graph
 from av.packet import Packet
 
-from streams.media.containers import origin_seconds, read_packets, seek
+from streams.media.containers import is_last, origin_seconds, read_packets, seek
 from streams.media.frames import MAX_SECONDS, MAX_SOUND_BYTES, SOUND_RATE_HZ
 from streams.media.sampling import end_of
 from streams.types import Look
@@ -43,6 +43,7 @@ class Soundtrack:
         look: which part.
         at_seconds: position of the first sample.
         is_ended: whether all of the part, or of the track, was decoded.
+        is_read: whether the track ended there.
     """
 
     container: InputContainer
@@ -50,6 +51,7 @@ class Soundtrack:
     look: Look
     at_seconds: float = 0.0
     is_ended: bool = False
+    is_read: bool = False
     _origin: float = field(init=False)
     _pcm: bytearray = field(default_factory=bytearray, init=False)
     _graph: Graph | None = field(default=None, init=False)
@@ -109,6 +111,7 @@ class Soundtrack:
     def _frames(self) -> Iterator[AudioFrame]:
         earliest, end = self.look.start_seconds - PREROLL_SECONDS, end_of(self.look)
         for packet in read_packets(self.container, self.stream):
+            self.is_read = is_last(packet)
             at = self._time_of_packet(packet)
             if at is not None and at < earliest:
                 continue

@@ -265,6 +265,30 @@ async def test_a_film_is_looked_at_densely_part_by_part_while_there_is_time(watc
     assert inspected(0, "", examined.matches, examined.looked).reason == PARTLY_LOOKED
 
 
+async def test_a_film_is_looked_at_to_its_end_whatever_it_claims(watch: Watch) -> None:
+    watch.film(140, 10)
+    made = film(60, key_seconds=100.0, claims=1.0)
+    ran = await run(FakeRecogniser(films={b"film": made}, most_seconds=15), watch, thorough=True)
+    assert ran.examined.looked.until_seconds == 60
+    assert ran.skipped == []
+    assert ran.examined.matches[0].decision is Decision.ALERT
+
+
+@pytest.mark.parametrize("first", [100, None])
+async def test_a_medium_that_was_not_read_to_its_end_is_partly_looked(
+    watch: Watch, first: int | None
+) -> None:
+    class Stuck(FakeRecogniser):
+        async def decode(self, body: bytes, look: Look = STILL) -> DecodedMedia:
+            return replace(await super().decode(body, look), reached_end=False)
+
+    eyes = Stuck(films={b"film": film(60, first=first, claims=1.0)}, most_seconds=15)
+    ran = await run(eyes, everything(watch))
+    assert ran.skipped == ["rest:cap"]
+    result = inspected(0, "", ran.examined.matches, ran.examined.looked)
+    assert (result.outcome, result.reason) == (Outcome.CLEAR, PARTLY_LOOKED)
+
+
 async def test_a_part_that_breaks_the_decoder_takes_nothing_from_what_was_found(
     watch: Watch,
 ) -> None:

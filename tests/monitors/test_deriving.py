@@ -29,7 +29,12 @@ from monitors.deriving import (
     derive_subject,
 )
 from monitors.recognition import Recognition
-from streams.errors import LowDetailError, MediaError, SubjectUnclearError
+from streams.errors import (
+    LowDetailError,
+    MediaError,
+    SubjectUnclearError,
+    UndecodableMediaError,
+)
 from streams.settings import Settings
 from streams.types import DecodedMedia, Look, MediaKind
 from tests.fakes import (
@@ -94,6 +99,25 @@ async def test_a_film_whose_sound_outlasts_its_pictures_is_a_film() -> None:
     film = FakeFilm(seconds=12, first=100, sound=as_sound(a_melody(1)))
     derived = await derive(Outlasting(films={b"film": film}, most_seconds=10), b"film")
     assert derived.kind is MediaKind.VIDEO
+
+
+async def test_a_film_is_enrolled_to_its_end_whatever_it_claims() -> None:
+    film = FakeFilm(seconds=25, first=100, claims=1.0)
+    eyes = FakeRecogniser(films={b"film": film}, most_seconds=10)
+    derived = await derive(eyes, b"film")
+    assert (derived.seconds, len(derived.features[SPACE])) == (25, 50)
+
+
+async def test_a_film_whose_end_cannot_be_read_is_enrolled_as_far_as_it_goes() -> None:
+    class Broken(FakeRecogniser):
+        async def decode(self, body: bytes, look: Look = Look()) -> DecodedMedia:
+            if look.start_seconds > 0:
+                raise UndecodableMediaError("nothing in this part")
+            return await super().decode(body, look)
+
+    film = FakeFilm(seconds=25, first=100)
+    derived = await derive(Broken(films={b"film": film}, most_seconds=10), b"film")
+    assert derived.seconds == 10
 
 
 async def test_no_more_than_twenty_minutes_are_looked_at() -> None:

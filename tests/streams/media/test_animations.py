@@ -118,8 +118,9 @@ def test_an_animation_longer_than_the_cap_says_how_far_it_was_seen() -> None:
     kept, summary = watch(body, most=5)
     assert len(kept.frames) == 5
     assert summary.looked_until_seconds == pytest.approx(5.0)
-    rest, _ = watch(body, most=96, asked=Look(start_seconds=summary.looked_until_seconds))
-    assert len(rest.frames) == 35
+    assert not summary.reached_end
+    rest, told = watch(body, most=96, asked=Look(start_seconds=summary.looked_until_seconds))
+    assert (len(rest.frames), told.reached_end) == (35, True)
 
 
 def test_a_standing_animation_gives_a_frame_each_ten_seconds() -> None:

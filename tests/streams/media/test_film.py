@@ -91,6 +91,25 @@ def test_a_cap_stops_and_says_where_and_the_next_look_goes_on() -> None:
     assert summary.looked_until_seconds == pytest.approx(10.0, abs=0.1)
 
 
+def test_a_film_that_claims_to_be_short_is_read_to_its_end() -> None:
+    body = bytearray(make_film(FILMS["matroska"], 10))
+    place = body.index(b"\x44\x89") + 3
+    body[place : place + 8] = struct.pack(">d", 1000.0)  # its Duration, in milliseconds
+    limits, parts = Limits(max_video_frames=4), []
+    for start in (0.0, 4.0, 8.0):
+        kept, summary = look(bytes(body), Look(start_seconds=start), limits=limits)
+        parts.append((len(kept.times), summary.looked_until_seconds, summary.reached_end))
+    assert parts == [(4, 4.0, False), (4, 8.0, False), (2, pytest.approx(10.0, abs=0.2), True)]
+    kept, summary = look(bytes(body), Look(key_frames=True))
+    assert (len(kept.times), summary.reached_end) == (10, True)
+
+
+def test_a_part_of_a_film_does_not_reach_its_end(films: dict[str, bytes]) -> None:
+    assert not look(films["mp4"], Look(seconds=2.0))[1].reached_end
+    assert not look(films["mp4"], Look(seconds=2.0, key_frames=True))[1].reached_end
+    assert look(films["mp4"], Look(start_seconds=2.0))[1].reached_end
+
+
 def test_key_frames_beyond_the_cap_are_spread_over_the_whole() -> None:
     limits = Limits(max_video_frames=4)
     kept, summary = look(make_film(FILMS["mp4"], 12), Look(key_frames=True), limits=limits)

@@ -1,5 +1,6 @@
 """`streams.media.frames`: the child is hostile, so every answer is parsed or refused."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -52,6 +53,7 @@ def forge(
     place: int = 0,
     frames: int = 1,
     has_sound: int = 0,
+    reached: int = 0,
     frame_count: int = 1,
     sound_bytes: int = 0,
     times: tuple[float, float, float] = (0.0, 0.0, 0.0),
@@ -59,8 +61,8 @@ def forge(
     room_for_sound: int = 0,
 ) -> bytearray:
     buffer = bytearray(CAPACITY + room_for_sound)
-    head = (magic, version, status, kind, place, frames, has_sound, frame_count, sound_bytes)
-    HEADER.pack_into(buffer, 0, *head, *times)
+    head = (magic, version, status, kind, place, frames, has_sound, reached)
+    HEADER.pack_into(buffer, 0, *head, frame_count, sound_bytes, *times)
     for index in range(MOST):
         ENTRY.pack_into(buffer, HEADER.size + index * ENTRY.size, *entry)
     return buffer
@@ -93,6 +95,15 @@ def test_what_the_writer_writes_the_parser_reads(
     assert parse(buffer) == DecodedMedia(
         kind=MediaKind.VIDEO, format=name, frames=frames, frame_count=len(frames) + more
     )
+
+
+@pytest.mark.parametrize("reached_end", [True, False])
+def test_the_writer_tells_whether_the_end_was_reached(reached_end: bool) -> None:
+    buffer = bytearray(CAPACITY)
+    writer = FrameWriter(memoryview(buffer), LIMITS)
+    writer.add(1, 1, [b"xyz"], 0.0)
+    writer.finish(Status.FINE, replace(summary(), reached_end=reached_end))
+    assert parse(buffer).reached_end is reached_end
 
 
 def test_frames_that_are_forgotten_make_room() -> None:
@@ -166,6 +177,7 @@ def test_each_status_has_its_error(status: int, error: type[MediaError], words: 
         forge(kind=AUDIO, frames=1, has_sound=1),
         forge(kind=AUDIO, frames=0, has_sound=0),
         forge(has_sound=2),
+        forge(reached=4),
         forge(has_sound=0, sound_bytes=2, room_for_sound=2),
         forge(has_sound=1, sound_bytes=2),
         forge(has_sound=1, sound_bytes=1, room_for_sound=2),
@@ -196,6 +208,7 @@ headers = st.fixed_dictionaries(
         "place": st.integers(0, 8) | integers,
         "frames": st.integers(0, 4) | integers,
         "has_sound": st.integers(0, 2),
+        "reached": st.integers(0, 4),
         "frame_count": st.integers(0, 2**32 - 1),
         "sound_bytes": st.integers(0, 9) | st.integers(0, 2**32 - 1),
         "times": st.tuples(*[st.just(0.0) | st.floats()] * 3),
@@ -248,7 +261,7 @@ def test_any_bytes_are_refused_or_parsed_and_never_crash(noise: bytes) -> None:
 
 
 def test_the_layout_is_the_same_on_every_machine() -> None:
-    assert (HEADER.size, ENTRY.size, REQUEST.size) == (52, 24, 46)
+    assert (HEADER.size, ENTRY.size, REQUEST.size) == (54, 24, 46)
 
 
 def test_sound_crosses_at_the_end_of_the_memory() -> None:

@@ -62,6 +62,7 @@ def described(media: DecodedMedia) -> Summary:
         frame_count=media.frame_count,
         duration_seconds=media.duration_seconds,
         looked_until_seconds=media.looked_until_seconds,
+        reached_end=media.reached_end,
         has_sound=media.has_sound,
     )
 

@@ -73,6 +73,7 @@ def test_out_of_time_keeps_the_frames_so_far_and_the_sound(
         look=Look(sound=True),
     )
     assert (kept.times, summary.looked_until_seconds) == ([0.0, 1.0], 2.0)
+    assert not summary.reached_end
     assert kept.seconds == pytest.approx(4.0, abs=0.1)
     assert limited == [moving.FILM_CPU_SECONDS, moving.SOUND_CPU_SECONDS, 0]
 

@@ -46,6 +46,9 @@ def test_a_part_of_a_sound_keeps_its_time(films: dict[str, bytes], name: str) ->
     assert kept.seconds == pytest.approx(1.2, abs=0.15)
     assert pitch(kept, 2.6) == pytest.approx(690, abs=60)
     assert summary.looked_until_seconds == pytest.approx(3.2, abs=0.15)
+    if summary.kind is MediaKind.AUDIO:
+        assert not summary.reached_end
+        assert look(films[name], Look(sound=True))[1].reached_end
 
 
 def test_a_sound_that_nobody_asked_for_is_tried_and_left(films: dict[str, bytes]) -> None:
