@@ -22,6 +22,7 @@ from agents.steps.examining import (
     SPEECH_SECONDS,
     WORTH_SECONDS,
     beginning,
+    beside,
     dense_look,
     frame_at,
     frames_to_blur,
@@ -302,17 +303,18 @@ class _Examination:
         await to_its_end(partial(self._listen, seen, thorough=True))
 
     async def _look_densely(self, seen: _Seen, body: bytes) -> None:
-        at, frames = 0.0, list[Frame]()
-        prints: list[ImageFingerprint] = []
+        at, dense = 0.0, list[tuple[Frame, ImageFingerprint]]()
+        key = list(zip(seen.frames, seen.prints, strict=True))
         while True:
             part = await self._recogniser.decode(body, dense_look(seen.media, at))
-            prints += await self._recogniser.fingerprint_frames(part.frames)
-            frames += part.frames
-            if frames:
-                seen.frames, seen.prints = frames, prints
+            fresh = await self._recogniser.fingerprint_frames(part.frames)
+            dense += zip(part.frames, fresh, strict=True)
+            if dense:
+                chosen = beside(key, dense)
+                seen.frames, seen.prints = [one for one, _ in chosen], [one for _, one in chosen]
                 await to_its_end(partial(self._compare, seen))
             until = part.looked_until_seconds
-            seen.until_seconds = max(seen.until_seconds if not frames else 0.0, until)
+            seen.until_seconds = max(seen.until_seconds if not dense else 0.0, until)
             seen.reached_end = part.reached_end
             if part.reached_end or until <= at:
                 return

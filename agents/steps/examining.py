@@ -123,6 +123,16 @@ def dense_look(media: DecodedMedia, at_seconds: float) -> Look:
     return Look(start_seconds=at_seconds, frames_per_second=rate)
 
 
+def beside(
+    key: Sequence[tuple[Frame, ImageFingerprint]], dense: Sequence[tuple[Frame, ImageFingerprint]]
+) -> Sequence[tuple[Frame, ImageFingerprint]]:
+    """Give what a dense look saw; the key frames with it, in order of time, where they are more."""
+    if len(dense) >= len(key):
+        return dense
+    by_time = {frame.at_seconds: (frame, one) for frame, one in [*key, *dense]}
+    return [by_time[at] for at in sorted(by_time)]
+
+
 def frames_to_search(prints: Sequence[ImageFingerprint]) -> Sequence[ImageFingerprint]:
     """Give the frames that are compared: all of them, in order of time."""
     return sorted(prints, key=lambda one: one.at_seconds)

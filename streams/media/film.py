@@ -3,8 +3,10 @@
 from __future__ import annotations  # PyAV's Packet is generic for type checkers only
 
 import math
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 import av
 from av.container.input import InputContainer
@@ -54,6 +56,13 @@ PREROLL_SECONDS = 10.0
 key frame more seldom."""
 
 
+AHEAD_PACKETS = 100
+"""Whose stamps are read before a packet is decoded: three seconds at thirty frames a second."""
+
+MIN_STRIDE_SECONDS, MAX_STRIDE_SECONDS = 1 / 30, 1.0
+"""By which a frame with an incredible stamp follows the one before, whatever rate is claimed."""
+
+
 @dataclass(slots=True)
 class Film:
     """One look at one video.
@@ -83,6 +92,7 @@ class Film:
     _counted: int = field(default=0, init=False)
     _last_at: float | None = field(default=None, init=False)
     _is_read: bool = field(default=False, init=False)
+    _ahead: deque[float | None] = field(default_factory=deque, init=False)
 
     def __post_init__(self) -> None:
         self.reel = Reel(self.sink, self.limits.max_video_frames)
@@ -143,7 +153,6 @@ class Film:
 
     def _end_reached(self) -> None:
         """The part is over, or the stream: all of it was looked at."""
-        self.reached_end = self._is_read
         end = min(end_of(self.look), max(duration_seconds(self.container), self._seen_until()))
         self.until_seconds = min(max(self.until_seconds, end), MAX_SECONDS)
 
@@ -151,6 +160,20 @@ class Film:
         for packet in read_packets(self.container, self.stream):
             self._is_read = is_last(packet)
             yield packet
+
+    def _read_ahead(self, packets: Iterable[Packet[VideoStream]]) -> Iterator[Packet[VideoStream]]:
+        """Give packets in turn, while the positions of those after it stand in `_ahead`."""
+        self._ahead.clear()
+        waiting: deque[Packet[VideoStream]] = deque()
+        for packet in packets:
+            waiting.append(packet)
+            self._ahead.append(self._position(packet.pts))
+            if len(waiting) > AHEAD_PACKETS:
+                self._ahead.popleft()
+                yield waiting.popleft()
+        while waiting:
+            self._ahead.popleft()
+            yield waiting.popleft()
 
     def _seen_until(self) -> float:
         return 0.0 if self._last_at is None else self._last_at + self._frame_seconds
@@ -163,13 +186,14 @@ class Film:
         context = self.stream.codec_context
         context.flush_buffers()
         context.skip_frame = "NONKEY"
-        for packet in [*chosen, None]:
+        for packet in chain(self._read_ahead(chosen), [None]):
             for frame in self._decode(packet):
                 at = self._time_of(frame)
                 if self.look.start_seconds <= at < end_of(self.look):
                     self._show(frame, at)
                     self.until_seconds = max(self.until_seconds, min(at, MAX_SECONDS))
         self._end_reached()
+        self.reached_end = self._is_read
 
     def _find_key_packets(self) -> Iterator[tuple[float, Packet[VideoStream]]]:
         self._go_to(self.look.start_seconds)
@@ -191,7 +215,7 @@ class Film:
         """Take the first frame of each step; False where nothing came of the first packets."""
         grid = Grid(self.look.start_seconds, 1 / self.look.frames_per_second)
         count = 0
-        for count, packet in enumerate(self._packets(), 1):
+        for count, packet in enumerate(self._read_ahead(self._packets()), 1):
             for frame in self._decode(packet if packet.size else None):
                 if not self._take(frame, grid):
                     return True
@@ -201,6 +225,7 @@ class Film:
         if not self.look.start_seconds:
             self._counted = count - 1  # the last one flushes
         self._end_reached()
+        self.reached_end = self._is_read
         return self.reel.count > 0
 
     def _take(self, frame: VideoFrame, grid: Grid) -> bool:
@@ -240,14 +265,43 @@ class Film:
         except (av.FFmpegError, ValueError):
             return []
 
+    def _position(self, pts: int | None) -> float | None:
+        base = self.stream.time_base  # a flushed frame has none of its own
+        return None if pts is None or base is None else float(pts * base) - self._origin
+
     def _time_of(self, frame: VideoFrame) -> float:
-        """Tell a frame's position; one without a time follows the one before."""
-        pts, base = frame.pts, self.stream.time_base  # a flushed frame has no base of its own
-        said = None if pts is None or base is None else float(pts * base) - self._origin
-        at = self._seen_until() if said is None else said
-        at = max(0.0, at, self._last_at or 0.0)
-        self._last_at = min(at, MAX_SECONDS)
+        """Tell a frame's position; one without a credible stamp follows the one before."""
+        said = self._position(frame.pts)
+        if said is None:
+            at = self._seen_until()
+        else:
+            at = said if self._is_credible(said) else self._follow(said)
+        self._last_at = min(max(at, 0.0), MAX_SECONDS)
         return self._last_at
+
+    def _is_credible(self, said: float) -> bool:
+        """Say whether a stamp fits between the frame before and the frames to come.
+
+        A decoder gives frames in the order in which they are shown. Where one to come is stamped
+        before this one, this one's stamp is wrong: taken as it is, it would push all those away.
+        """
+        last = -1e-6 if self._last_at is None else self._last_at
+        before = said - self._stride
+        return said > last and not any(
+            one is not None and last < one < before for one in self._ahead
+        )
+
+    def _follow(self, said: float) -> float:
+        if self._is_sparse():  # only frame after frame tells the time now
+            self.stream.codec_context.skip_frame = "DEFAULT"
+        if self._last_at is not None:
+            is_near = 0 <= self._last_at - said <= 2 * self._stride
+            return self._last_at + self._stride / (4 if is_near else 1)  # near ones catch up
+        return min((one for one in self._ahead if one is not None and one >= 0), default=0.0)
+
+    @property
+    def _stride(self) -> float:
+        return min(max(self._frame_seconds, MIN_STRIDE_SECONDS), MAX_STRIDE_SECONDS)
 
     def _show(self, frame: VideoFrame, at_seconds: float) -> None:
         picture = self._render(frame)

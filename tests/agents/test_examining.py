@@ -274,6 +274,16 @@ async def test_a_film_is_looked_at_to_its_end_whatever_it_claims(watch: Watch) -
     assert ran.examined.matches[0].decision is Decision.ALERT
 
 
+async def test_a_dense_look_that_sees_less_takes_no_key_frame_away(watch: Watch) -> None:
+    class Blind(FakeRecogniser):
+        async def decode(self, body: bytes, look: Look = STILL) -> DecodedMedia:
+            media = await super().decode(body, look)
+            return media if look.key_frames else replace(media, frames=media.frames[:2])
+
+    eyes = Blind(films={b"film": film(key_seconds=2.0)})
+    assert (await run(eyes, everything(watch))).examined.looked.frames == 11
+
+
 @pytest.mark.parametrize("first", [100, None])
 async def test_a_medium_that_was_not_read_to_its_end_is_partly_looked(
     watch: Watch, first: int | None

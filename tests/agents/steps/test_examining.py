@@ -14,6 +14,7 @@ from agents.steps.examining import (
     MOST_READ,
     PAIRS,
     WORTH_VERIFYING,
+    beside,
     dense_look,
     frame_at,
     frames_to_blur,
@@ -27,6 +28,7 @@ from agents.steps.examining import (
 from agents.steps.findings import FilmFound, Findings, StillFound
 from alerts.policy import MIN_SHARE
 from gpu_kernels.alignment import Alignment
+from gpu_kernels.fingerprint import ImageFingerprint
 from gpu_kernels.keypoints import Agreement, Keypoints
 from gpu_kernels.search import Candidate
 from gpu_kernels.sound import fingerprint_sound
@@ -69,6 +71,22 @@ def a_match(
         decision=decision,
         evidence=(Evidence(modality=modality, similarity=0.9, query_span_seconds=span),),
     )
+
+
+def test_key_frames_stay_beside_a_dense_look_that_saw_fewer() -> None:
+    def seen(*times: float) -> list[tuple[Frame, ImageFingerprint]]:
+        return [
+            (replace(film(1)[0], at_seconds=at), replace(fingerprint_of(1), at_seconds=at))
+            for at in times
+        ]
+
+    def times(shown: Sequence[tuple[Frame, ImageFingerprint]]) -> list[float]:
+        assert all(frame.at_seconds == one.at_seconds for frame, one in shown)
+        return [frame.at_seconds for frame, _ in shown]
+
+    assert times(beside(seen(0, 4, 8), seen(0, 5))) == [0, 4, 5, 8]
+    assert times(beside(seen(0, 4, 8), seen(0, 1, 2))) == [0, 1, 2]
+    assert times(beside([], seen(3))) == [3]
 
 
 def test_a_still_pictures_one_frame_is_estimated() -> None:

@@ -1,9 +1,11 @@
 """What the decoder's tests look with: sinks that keep, and the entry of the locked child."""
 
-from collections.abc import Iterable
+import io
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 
@@ -48,6 +50,29 @@ def look(
         body, kept, limit_cpu=lambda _: None, limits=limits or Limits(), look=asked or Look()
     )
     return kept, summary
+
+
+def restamp(body: bytes, container: str, said: Callable[[int, float], float]) -> bytes:
+    """Put a film into another container with other stamps.
+
+    Args:
+        body: a film.
+        container: FFmpeg's name of it.
+        said: from a packet's place and seconds to those that it shall say.
+    """
+    file = io.BytesIO()
+    with (
+        av.open(io.BytesIO(body), "r") as source,
+        av.open(file, "w", format=container) as target,
+    ):
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for place, packet in enumerate(source.demux(source.streams.video[0])):
+            if packet.pts is not None and packet.dts is not None and packet.time_base is not None:
+                late = int(said(place, float(packet.pts * packet.time_base)) / packet.time_base)
+                packet.dts, packet.pts = min(packet.dts, late), late
+                packet.stream = stream
+                target.mux(packet)
+    return file.getvalue()
 
 
 def difference(one: Pixels, other: Pixels) -> float:

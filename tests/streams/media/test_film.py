@@ -1,6 +1,7 @@
 """`streams.media.film`: which pictures of a video are taken, and how they stand."""
 
 import struct
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 
@@ -18,7 +19,7 @@ from streams.errors import MediaTooLargeError
 from streams.media import film
 from streams.media.frames import FORMATS, Limits
 from streams.types import Look, MediaKind
-from tests.streams.media.seeing import difference, good_films, look
+from tests.streams.media.seeing import difference, good_films, look, restamp
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +103,52 @@ def test_a_film_that_claims_to_be_short_is_read_to_its_end() -> None:
     assert parts == [(4, 4.0, False), (4, 8.0, False), (2, pytest.approx(10.0, abs=0.2), True)]
     kept, summary = look(bytes(body), Look(key_frames=True))
     assert (len(kept.times), summary.reached_end) == (10, True)
+
+
+@pytest.mark.parametrize("container", ["mp4", "matroska", "mpegts", "flv"])
+@pytest.mark.parametrize("wild", [{1}, {7}, {2, 9, 10, 11, 30}, {0}])
+def test_a_stamp_that_leaps_takes_no_other_frame_with_it(
+    films: dict[str, bytes], container: str, wild: set[int]
+) -> None:
+    leaping = restamp(
+        films["mp4"], container, lambda place, at: at + (500.0 if place in wild else 0.0)
+    )
+    kept, summary = look(leaping)
+    assert len(kept.times) >= 4
+    assert kept.times == sorted(kept.times)
+    if 0 not in wild:  # else the container's clock begins there
+        assert kept.times == pytest.approx([0, 1, 2, 3], abs=0.25)
+    for place, frame in enumerate(kept.frames[:4]):
+        assert difference(frame, scene(place)) < 25
+    assert summary.reached_end
+
+
+def test_stamps_that_all_stand_still_hide_no_frame(films: dict[str, bytes]) -> None:
+    kept, _ = look(restamp(films["mp4"], "matroska", lambda _, at: min(at, 0.3)))
+    assert len(kept.frames) >= 4
+    assert difference(kept.frames[-1], scene(3)) < 25
+
+
+GAPS: dict[str, Callable[[int, float], float]] = {
+    "a slide show": lambda _, at: at * 100,
+    "a picture that stands for a while": lambda _, at: at + (60.0 if at >= 2.0 else 0.0),
+    "a clock that began long before": lambda _, at: at + 5000.0,
+    "pictures that come faster and faster": lambda _, at: 30 * at**0.5,
+}
+
+
+@pytest.mark.parametrize("container", ["mp4", "matroska", "mpegts"])
+@pytest.mark.parametrize("what", GAPS)
+def test_a_gap_that_is_meant_keeps_its_time(
+    films: dict[str, bytes], container: str, what: str
+) -> None:
+    said = [GAPS[what](0, at / 10) for at in range(40)]
+    kept, _ = look(restamp(films["mp4"], container, GAPS[what]), Look(frames_per_second=10.0))
+    begin = said[0]
+    for at in kept.times:
+        assert min(abs(at - (one - begin)) for one in said) < 0.02
+    for place in (0, 10, 20, 30):
+        assert min(abs(at - (said[place] - begin)) for at in kept.times) < 0.35
 
 
 def test_a_part_of_a_film_does_not_reach_its_end(films: dict[str, bytes]) -> None:
