@@ -4,6 +4,7 @@ import io
 import os
 import pickle  # noqa: TID251 - see `_video`
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -49,7 +50,11 @@ def run_peers(program: PeersProgram, media: KindSet) -> None:
             (Path(together) / model.name).symlink_to(model)
         environment = os.environ | {"SSCD_DIR": together}  # noqa: TID251 - a child's
         done = subprocess.run(  # noqa: S603 - named by the user
-            [*command, media.kind], env=environment, cwd=program.folder, check=False
+            [*command, media.kind],
+            env=environment,
+            cwd=program.folder,
+            stdout=sys.stderr,  # its progress; standard output is ours
+            check=False,
         )
     if done.returncode != 0:
         raise ConfigurationError(f"the peers' program failed on {media.folder.name}")
