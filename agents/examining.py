@@ -184,6 +184,7 @@ class _Examination:
         async with self._cut.timeout():
             seen = await self._look(body)
         await self._take_all(seen, body)
+        self._findings.hurried = f"keypoints:{NO_TIME}" in seen.skipped
         matches = await asyncio.to_thread(judge, self._findings, self._gallery, self._calibration)
         nudity = await self._estimate_nudity(seen, matches)
         looked = Looked(

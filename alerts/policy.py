@@ -88,6 +88,7 @@ class Still:
         pdq_distance: int | None,
         detail: float,
         points: Points | None,
+        hurried: bool = False,
     ) -> float:
         """Weigh a picture against a reference's.
 
@@ -96,12 +97,13 @@ class Still:
             pdq_distance: 0..256; None where hashes could not be compared.
             detail: of the reference, bits.
             points: None where they were not looked at.
+            hurried: they would have been, had there been time: that is no reason for doubt.
         """
         total = self.intercept + self.similarity * log_of(similarity)
         total += self.hash * hash_term(pdq_distance) - self.plain * plain_term(detail)
         total += self.points * points_term(points)
         near_hash = pdq_distance is not None and pdq_distance <= _NEAR_HASH
-        if similarity >= NEARLY_SAME or near_hash:
+        if similarity >= NEARLY_SAME or near_hash or (hurried and points is None):
             return total
         return total - DISAGREES * _doubt(points)
 

@@ -145,6 +145,7 @@ class Findings:
         words: keywords spoken, or written in pictures.
         rejected: ordinals that the medium is less like than it is like a negative of theirs.
         space: of the frames.
+        hurried: local features were to be compared, and there was no time for it.
     """
 
     space: str
@@ -154,6 +155,7 @@ class Findings:
     subjects: list[SubjectFound] = field(default_factory=list)
     words: tuple[ReadHit, ...] = ()
     rejected: frozenset[int] = frozenset()
+    hurried: bool = False
 
     @property
     def ordinals(self) -> list[int]:

@@ -83,6 +83,7 @@ def log_odds(findings: Findings, ordinal: int, calibration: Calibration) -> dict
             pdq_distance=still.candidate.pdq_distance,
             detail=still.candidate.detail,
             points=still.points,
+            hurried=findings.hurried,
         )
     elif film is not None:
         found[Modality.FRAME] = calibration.moving.log_odds(
@@ -230,10 +231,15 @@ def _footage(
 
 
 def may_alert(findings: Findings, ordinal: int, calibration: Calibration) -> bool:
-    """Say whether frames are in a copy's pattern, or else the sound alone is worth a look."""
+    """Say whether frames are in a copy's pattern, or else the sound alone is worth a look.
+
+    A picture whose local features there was no time to compare is for an officer to look at.
+    """
     film, sound = findings.films.get(ordinal), findings.sounds.get(ordinal)
+    still = findings.stills.get(ordinal)
     pattern = film.alignment.pattern if film else None
-    if pattern is None or pattern >= PATTERN:
+    unsure = findings.hurried and still is not None and still.points is None
+    if (pattern is None or pattern >= PATTERN) and not unsure:
         return True
     if sound is None:
         return False

@@ -388,3 +388,14 @@ def test_what_is_more_like_a_negative_is_less_likely(similarity: float) -> None:
     before = confidence(findings, 2, NUMBERS)
     findings.rejected = frozenset({2})
     assert confidence(findings, 2, NUMBERS) < before
+
+
+def test_what_there_was_no_time_to_compare_is_for_an_officer() -> None:
+    """Others' heavy media must not take a copy's sighting from it, nor page for what is like."""
+    doubted = Findings(space=SPACE, stills={2: a_still(0.5, None)})
+    assert [match.decision for match in judged(doubted)] == [Decision.NONE]
+    hurried = Findings(space=SPACE, stills={2: a_still(0.5, None)}, hurried=True)
+    assert confidence(hurried, 2, NUMBERS) > NUMBERS.alert
+    assert [match.decision for match in judged(hurried)] == [Decision.REVIEW]
+    compared = Findings(space=SPACE, stills={2: a_still(0.6)}, hurried=True)
+    assert [match.decision for match in judged(compared)] == [Decision.ALERT]
