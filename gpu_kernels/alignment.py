@@ -132,6 +132,11 @@ class _Line:
     columns: NDArray[np.intp]
 
 
+def changes(itself: Affinity) -> bool:
+    """Say whether a film changes enough, by its likeness to itself, to have an order in time."""
+    return float(itself.std()) >= MIN_VARIETY
+
+
 def _gain(affinity: Affinity) -> NDArray[np.float64]:
     values = affinity.astype(np.float64)
     centred = values - values.mean(axis=1, keepdims=True) - values.mean(axis=0, keepdims=True)
@@ -191,7 +196,7 @@ def _pattern(
 ) -> float | None:
     """Correlate the line's rows with the reference's own, at the best of three offsets."""
     count = itself.shape[1]
-    if len(rows) < _MIN_FRAMES or float(itself.std()) < MIN_VARIETY:
+    if len(rows) < _MIN_FRAMES or not changes(itself):
         return None
     found = [
         _correlation(affinity[rows], itself[np.clip(columns + shift, 0, count - 1)])

@@ -8,7 +8,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_kernels.alignment import Affinity, Alignment, Seconds, align
+from gpu_kernels.alignment import Alignment, Seconds, align
+from gpu_kernels.films import MIN_PLAIN_FRAMES, Film, plain_frames
 from gpu_kernels.fingerprint import MIN_DETAIL, ImageFingerprint
 from gpu_kernels.hamming import hamming
 from gpu_kernels.index import DEFAULT_INDEX, Ids, Index, Similarities, Vectors, load_index
@@ -18,10 +19,6 @@ MIN_PDQ_QUALITY = 50
 
 NEAR_PDQ_DISTANCE = 31
 """Bits within which a hash alone makes a candidate (ThreatExchange's advice)."""
-
-MIN_PLAIN_FRAMES = 6
-"""Frames of a reference that are each too plain to be compared alone, from which their order may be
-told from another's."""
 
 MIN_ALIGNED = 0.2
 """Cosine of the nearest frames below which two videos are not compared in order of time: all 234
@@ -68,6 +65,8 @@ class FilmCandidate:
             where all of them are too plain to be compared alone.
         nearest_frame: that frame's place among those that were asked about.
         moves: whether the reference has several frames; one that has not is a picture.
+        tells: whether the line says anything: it has a pattern, or a pair of frames that may be
+            compared alone. Any black film runs along any other.
     """
 
     ordinal: int
@@ -75,6 +74,7 @@ class FilmCandidate:
     nearest: Candidate | None
     nearest_frame: int
     moves: bool
+    tells: bool
 
 
 class _Hashes:
@@ -107,35 +107,11 @@ class _Hashes:
         return least
 
 
-class _Film:
-    """One reference's frames in order of time, as one matrix."""
-
-    def __init__(self, prints: Sequence[ImageFingerprint]) -> None:
-        ordered = sorted(prints, key=lambda one: one.at_seconds)
-        self.seconds: Seconds = np.array([one.at_seconds for one in ordered], np.float64)
-        self._rows = np.concatenate([one.embeddings for one in ordered])
-        self._starts = _starts(ordered)
-        self.itself = self.affinity(ordered, views=1)
-        self.moves = len(ordered) > 1
-
-    def affinity(self, queries: Sequence[ImageFingerprint], views: int | None = None) -> Affinity:
-        """Give each pair of frames the highest cosine of any of their views.
-
-        Args:
-            queries: at least one.
-            views: of each query, the first ones; all where None.
-        """
-        rows = [one.embeddings[:views] for one in queries]
-        cosines = np.concatenate(rows) @ self._rows.T
-        by_frame = np.maximum.reduceat(cosines, self._starts, axis=1)
-        starts = np.cumsum([0, *(len(one) for one in rows[:-1])])
-        likest: Affinity = np.maximum.reduceat(by_frame, starts, axis=0)
-        return likest
-
-
-def _starts(prints: Sequence[ImageFingerprint]) -> NDArray[np.intp]:
-    counts = [len(one.embeddings) for one in prints]
-    return np.cumsum([0, *counts[:-1]], dtype=np.intp)
+def _tells(
+    alignment: Alignment, plain: NDArray[np.bool_], reference_plain: NDArray[np.bool_]
+) -> bool:
+    comparable = (not plain[i] and not reference_plain[j] for i, j in alignment.pairs)
+    return alignment.pattern is not None or any(comparable)
 
 
 class FrameGallery:
@@ -155,7 +131,7 @@ class FrameGallery:
         self._row_seconds: list[float] = []
         self._hashes = _Hashes()
         self._kept: dict[int, list[ImageFingerprint]] = {}
-        self._films: dict[int, _Film] = {}
+        self._films: dict[int, Film] = {}
         self._plain: dict[int, int] = {}
 
     def __len__(self) -> int:
@@ -245,17 +221,19 @@ class FrameGallery:
         with self._lock:
             chosen += [one for one in self._plain_films(below) if one not in chosen]
             aligned = {
-                one: (self._align(queries, one), self._film(one).moves) for one in chosen if queries
+                one: (self._align(queries, one), self._film(one)) for one in chosen if queries
             }
+        plain = plain_frames(queries)
         films = [
             FilmCandidate(
                 ordinal=ordinal,
                 alignment=alignment,
                 nearest=nearest[ordinal][0] if ordinal in nearest else None,
                 nearest_frame=nearest[ordinal][1] if ordinal in nearest else 0,
-                moves=moves,
+                moves=film.moves,
+                tells=_tells(alignment, plain, film.plain),
             )
-            for ordinal, (alignment, moves) in aligned.items()
+            for ordinal, (alignment, film) in aligned.items()
         ]
         return sorted(films, key=lambda one: -one.alignment.similarity)
 
@@ -274,10 +252,10 @@ class FrameGallery:
             and plain * 2 >= len(self._kept[ordinal])
         ]
 
-    def _film(self, ordinal: int) -> "_Film":
+    def _film(self, ordinal: int) -> Film:
         film = self._films.get(ordinal)
         if film is None:
-            film = self._films[ordinal] = _Film(self._kept[ordinal])
+            film = self._films[ordinal] = Film(self._kept[ordinal])
         return film
 
     def _align(self, queries: Sequence[ImageFingerprint], ordinal: int) -> Alignment:

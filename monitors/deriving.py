@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from gpu_kernels.arrays import Arrays
 from gpu_kernels.facetracks import track_faces, tracks_to_arrays
+from gpu_kernels.films import has_order
 from gpu_kernels.fingerprint import MIN_DETAIL, ImageFingerprint
 from gpu_kernels.keypoints import SPACE as KEYPOINT_SPACE
-from gpu_kernels.search import MIN_PLAIN_FRAMES
 from gpu_kernels.sound import SOUND_SPACE
 from gpu_kernels.voice import MIN_WINDOWS
 from gpu_kernels.wire import Task
@@ -138,12 +138,12 @@ def _task(media: DecodedMedia, before: Sequence[ImageFingerprint]) -> Task:
 def _keep_frames(
     features: dict[str, list[Arrays]], space: str, prints: Sequence[ImageFingerprint]
 ) -> None:
-    """Keep frames that tell something; plain ones where there are enough to tell by their order."""
-    if any(one.detail >= MIN_DETAIL for one in prints) or len(prints) >= MIN_PLAIN_FRAMES:
-        plain_too = len(prints) >= MIN_PLAIN_FRAMES
-        features[space] += [
-            one.to_arrays() for one in prints if plain_too or one.detail >= MIN_DETAIL
-        ]
+    """Keep frames that tell something; plain ones where they tell by their order."""
+    telling = [one for one in prints if one.detail >= MIN_DETAIL]
+    if len(telling) < len(prints) and has_order(prints):
+        telling = list(prints)
+    if telling:
+        features[space] += [one.to_arrays() for one in telling]
     else:
         features.pop(KEYPOINT_SPACE, None)
 

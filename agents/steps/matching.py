@@ -46,7 +46,7 @@ def find_pictures(
     """Compare all frames of a medium with the gallery; what was found earlier is replaced.
 
     Where both have several frames they are compared in order of time, for another recording of the
-    same room is like it in every frame; otherwise as pictures.
+    same room is like it in every frame; otherwise, and where the order says nothing, as pictures.
 
     Raises:
         ValueError: the fingerprints live in another vector space than the gallery.
@@ -59,7 +59,7 @@ def find_pictures(
             findings.stills[one.ordinal] = found
         return
     for film in frames.search_film(prints, CANDIDATES, below=below):
-        if film.moves:
+        if film.moves and film.tells:
             box = film.nearest.query_box if film.nearest else None
             findings.films[film.ordinal] = FilmFound(alignment=film.alignment, query_box=box)
         elif film.nearest is not None:

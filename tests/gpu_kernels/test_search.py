@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from gpu_kernels.alignment import align
+from gpu_kernels.films import MIN_PLAIN_FRAMES
 from gpu_kernels.fingerprint import ImageFingerprint
 from gpu_kernels.hamming import hamming
 from gpu_kernels.index import INDEXES
-from gpu_kernels.search import MIN_ALIGNED, MIN_PLAIN_FRAMES, FrameGallery
+from gpu_kernels.search import MIN_ALIGNED, FrameGallery
 
 SPACE = "toy/1/numpy/f32"
 
@@ -287,6 +288,7 @@ def test_a_film_of_plain_frames_is_found_by_their_order() -> None:
     ]
     (found,) = gallery.search_film(copy, 5)
     assert found.nearest is None
+    assert found.tells
     assert found.alignment.frames == 8
     assert found.alignment.reference_span_seconds == (2.0, 9.0)
     assert gallery.search_film(copy, 5, below=0) == []
@@ -317,6 +319,21 @@ def across(rows: NDArray[np.float32]) -> NDArray[np.float64]:
     """Project onto what is at right angles to some rows."""
     basis, _ = np.linalg.qr(rows.T.astype(np.float64))
     return np.asarray(np.eye(rows.shape[1]) - basis @ basis.T)
+
+
+def test_a_line_of_plain_frames_without_a_pattern_says_nothing() -> None:
+    gallery = FrameGallery()
+    for n in range(8):
+        gallery.add(0, a_print(5, views=1, detail=0.0, at_seconds=float(n)))
+        gallery.add(1, a_print(5, views=1, at_seconds=float(n)))
+    found = {}
+    for detail in (0.0, 5.0):
+        query = [a_print(5, views=1, detail=detail, at_seconds=float(n)) for n in range(12)]
+        for one in gallery.search_film(query, 5):
+            assert one.alignment.pattern is None
+            assert one.alignment.similarity == pytest.approx(1, abs=1e-5)
+            found[one.ordinal, detail] = one.tells
+    assert found == {(0, 0.0): False, (0, 5.0): False, (1, 5.0): True}
 
 
 def test_a_few_plain_frames_have_no_order_worth_looking_at() -> None:

@@ -43,6 +43,7 @@ from tests.fakes import (
     a_melody,
     as_sound,
     faces_of,
+    fingerprint_of,
     picture_bytes,
     unit_rows,
     voices_of,
@@ -146,6 +147,32 @@ async def test_frames_that_are_each_too_plain_are_told_by_their_order_alone() ->
     assert len(derived.features[SPACE]) == 6
     with pytest.raises(LowDetailError):
         await derive(eyes, b"few")
+
+
+class Unchanging(FakeRecogniser):
+    """All frames look alike; the later ones are plain."""
+
+    async def fingerprint_frames(self, frames, *, task=Task.QUERY):  # type: ignore[no-untyped-def]
+        detail = self.detail if self.asked == 1 else 0.0
+        one = fingerprint_of(7, space=self.space, detail=detail)
+        return [replace(one, at_seconds=frame.at_seconds) for frame in frames]
+
+
+async def test_a_film_of_nothing_but_black_is_no_reference_beside_its_sound() -> None:
+    eyes = Unchanging(detail=0.0)
+    eyes.films = {
+        b"black": FakeFilm(seconds=90, first=100),
+        b"heard": FakeFilm(seconds=8, first=100, sound=as_sound(a_melody(1, 8))),
+    }
+    with pytest.raises(LowDetailError):
+        await derive(eyes, b"black")
+    assert list((await derive(eyes, b"heard")).features) == [SOUND_SPACE]
+
+
+async def test_plain_frames_of_a_film_that_never_changes_are_left_out() -> None:
+    film = FakeFilm(seconds=20, first=100)
+    derived = await derive(Unchanging(films={b"film": film}, most_seconds=5), b"film")
+    assert seconds_of(derived, SPACE) == [n / 2 for n in range(10)]
 
 
 async def test_plain_frames_of_a_short_film_are_left_out() -> None:

@@ -281,6 +281,27 @@ def test_a_video_out_of_pattern_is_reviewed_and_alerts_with_its_sound() -> None:
     assert [one.modality for one in match.evidence] == [Modality.FRAME, Modality.AUDIO]
 
 
+def black(count: int) -> list[ImageFingerprint]:
+    whole = np.array([[0, 0, 1, 1]], np.float32)
+    one = fingerprint_of(7, detail=0.0)
+    flat = replace(one, boxes=np.repeat(whole, len(one.boxes), axis=0))
+    return [replace(flat, at_seconds=float(n)) for n in range(count)]
+
+
+def test_a_black_reference_of_an_earlier_version_matches_no_black_video() -> None:
+    gallery = shelved(black(9))
+    assert len(gallery.shelf.frames.search_film(black(70), 5)) == 1
+    assert matches_of(black(70), gallery) == []
+
+
+def test_a_films_frames_are_compared_as_pictures_where_its_line_says_nothing() -> None:
+    findings = Findings(space=SPACE)
+    find_pictures(findings, [*black(3), at(2, 3.0)], shelved([*black(8), at(2, 20.0)]))
+    assert findings.films == {}
+    assert findings.stills[0].candidate.similarity == pytest.approx(1)
+    assert (findings.stills[0].at_seconds, findings.stills[0].frame) == (3.0, 3)
+
+
 def test_a_review_does_not_hide_its_groups_alert() -> None:
     """Of one group a video is surer but out of pattern, a picture is a plain copy."""
     findings = Findings(space=SPACE, films={0: a_film(1.0, 0.3, 400)}, stills={1: a_still(0.6)})
