@@ -28,6 +28,7 @@ from agents.steps.examining import (
     frames_to_blur,
     frames_to_read,
     frames_to_search,
+    is_cut_short,
     is_decided,
     note_points,
     pairs_to_verify,
@@ -215,10 +216,11 @@ class _Examination:
         media, shelf = seen.media, self._gallery.shelf
         if seen.frames:
             await self._until_cut(seen, "sound", lambda: self._hear(seen))
+        again = partial(self._listen, seen, thorough=True)
         steps: Sequence[tuple[str, bool, Callable[[], Awaitable[None]]]] = (
             ("dense", media.kind is MediaKind.VIDEO, lambda: self._look_densely(seen, body)),
             ("keypoints", bool(seen.frames) and bool(shelf.points), lambda: self._verify(seen)),
-            ("thorough_sound", self._hears(seen), lambda: self._listen_again(seen)),
+            ("thorough_sound", self._hears(seen), lambda: to_its_end(again)),
             ("faces", bool(seen.frames and shelf.faces), lambda: self._find_faces(seen)),
             ("voices", bool(media.sound and shelf.voices), lambda: self._find_voices(seen)),
             ("lettering", bool(seen.frames and self._index), lambda: self._read(seen)),
@@ -299,9 +301,6 @@ class _Examination:
         self._findings.sounds = {one.ordinal: one.match for one in found}
         prints = frames_to_search(seen.prints)
         self._findings.rejected = rejected(self._findings, self._gallery, prints, seen.sound)
-
-    async def _listen_again(self, seen: _Seen) -> None:
-        await to_its_end(partial(self._listen, seen, thorough=True))
 
     async def _look_densely(self, seen: _Seen, body: bytes) -> None:
         at, dense = 0.0, list[tuple[Frame, ImageFingerprint]]()
@@ -384,9 +383,10 @@ class _Examination:
         sound = beginning(seen.media.sound)
         if sound is None:
             return
-        budget = min(MOST_SPEECH_BUDGET, self._left())
-        transcript = await self._recogniser.speech(sound, budget)
-        if seen.media.sound is not None and seen.media.sound.seconds > SPEECH_SECONDS:
+        transcript = await self._recogniser.speech(sound, min(MOST_SPEECH_BUDGET, self._left()))
+        if is_cut_short(transcript, sound):
+            seen.skipped.append("speech_rest:no_time")
+        elif seen.media.sound is not None and seen.media.sound.seconds > SPEECH_SECONDS:
             seen.skipped.append("speech_rest:time_box")
         hits = await asyncio.to_thread(search_transcript, transcript, self._index)
         self._findings.words = best_hits([*self._findings.words, *hits])

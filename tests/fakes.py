@@ -178,7 +178,7 @@ class FakeRecogniser:
         faces_in: whose faces the picture of a number shows.
         heard: voices, in every sound.
         page: written in every frame.
-        said: in every sound.
+        said: in every sound; to its end, unless it says until when.
         detail: of every frame.
     """
 
@@ -260,7 +260,7 @@ class FakeRecogniser:
     async def speech(self, sound: Sound, budget_seconds: float) -> Transcript:
         self.tasks.append(Task.SPEECH)
         self.budgets.append(budget_seconds)
-        return self.said
+        return replace(self.said, until_seconds=self.said.until_seconds or sound.seconds)
 
     async def nudity(self, frame: Frame) -> float:
         self.tasks.append(Task.NUDITY)

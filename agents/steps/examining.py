@@ -15,6 +15,7 @@ from gpu_kernels.keypoints import Agreement, Keypoints
 from gpu_kernels.search import NEAR_PDQ_DISTANCE
 from gpu_kernels.sound import SoundFingerprint
 from gpu_kernels.sound_line import SoundMatch
+from gpu_kernels.speech import Transcript
 from streams.types import Decision, DecodedMedia, Frame, Look, Match, Modality, Sound
 
 KEYPOINT_CANDIDATES = 4
@@ -61,6 +62,9 @@ OPTIONAL = frozenset({"faces", "voices", "lettering", "speech"})
 the other steps found it; the picture's embedder and the decoder are never optional."""
 THOROUGH_COST = 9e-5
 """Seconds of a core for each second of the medium's sound and the references' (docs/sound.md)."""
+
+_ROUNDING_SECONDS = 0.1
+"""More than a transcript's end is rounded by."""
 
 _NEAR_SECONDS = 1.2
 """Between a reference's frame and the local features that stand for it."""
@@ -151,6 +155,11 @@ def beginning(sound: Sound | None) -> Sound | None:
     if sound is None or not sound.pcm:
         return None
     return replace(sound, pcm=sound.pcm[: 2 * int(SPEECH_SECONDS * sound.rate_hz)])
+
+
+def is_cut_short(transcript: Transcript, sound: Sound) -> bool:
+    """Say whether time ran out before a sound was written down to its end."""
+    return transcript.until_seconds < sound.at_seconds + sound.seconds - _ROUNDING_SECONDS
 
 
 def frames_to_blur(matches: Sequence[Match], frames: Sequence[Frame]) -> list[Frame]:

@@ -544,6 +544,15 @@ async def test_speech_is_written_down_for_the_first_minute_and_the_time_there_is
     assert eyes.budgets[-1] == MOST_SPEECH_BUDGET
 
 
+async def test_speech_that_its_budget_cut_is_told(watch: Watch) -> None:
+    watch.word("haechi secret")
+    eyes = FakeRecogniser(films={b"film": film(90, first=None)}, most_seconds=90)
+    eyes.said = Transcript(until_seconds=41.5)
+    ran = await run(eyes, watch)
+    assert ran.skipped == ["speech_rest:no_time"]
+    assert inspected(0, "", [], ran.examined.looked).reason == PARTLY_LOOKED
+
+
 async def test_reading_stops_between_two_frames_where_time_runs_out(watch: Watch) -> None:
     watch.word("haechi secret")
     clock = FakeClock()

@@ -118,6 +118,18 @@ async def test_what_there_was_no_time_for_is_looked_at_again_and_counted(
     assert children.asked == 2
 
 
+async def test_what_was_cut_on_its_way_is_not_remembered_either(
+    eyes: Eyes, register: CaseRegister, children: FakeRecogniser
+) -> None:
+    register.add_keyword(register.open(an_adults_case()).id, "haechi secret")
+    await eyes.refresh()
+    children.page = Lettering(late=True)
+    cut = await eyes.examine(PICTURE, "1", forever)
+    assert cut.looked.skipped == ("lettering_rest:no_time",)
+    children.page = Lettering()
+    assert (await eyes.examine(PICTURE, "1", forever)).looked.skipped == ()
+
+
 def skipped(step: str, why: str) -> float:
     labels = {"step": step, "why": why}
     return REGISTRY.get_sample_value("haechi_steps_skipped_total", labels) or 0.0
