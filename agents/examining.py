@@ -9,37 +9,42 @@ was not done is told. A GPU changes the engines, not this order.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
 
 from agents.cutting import Cut, to_its_end
+from agents.room import Place, Room
 from agents.steps.examining import (
-    KEYPOINT_CANDIDATES,
     MOST_READING_BUDGET,
     NUDITY_SECONDS,
     OPTIONAL,
     SPEECH_SECONDS,
     WORTH_SECONDS,
     beginning,
-    beside,
     dense_look,
     frame_at,
     frames_to_blur,
     frames_to_read,
-    frames_to_search,
     is_cut_short,
     is_decided,
     note_points,
-    pairs_to_verify,
-    rejected,
     tells,
     to_points,
     worth,
 )
 from agents.steps.findings import Findings
-from agents.steps.matching import CANDIDATES, find_pictures, judge
+from agents.steps.matching import judge
 from agents.steps.reading import best_hits, search_lettering, search_transcript
+from agents.steps.seen import (
+    MOST_BYTES,
+    Seen,
+    beside,
+    compare_frames,
+    compare_sound,
+    in_order,
+    pairs_at_hand,
+)
 from agents.steps.subjects import find_faces, find_voices
 from agents.steps.triaging import KeywordIndex
 from alerts.calibration import shipped_calibration
@@ -48,11 +53,10 @@ from gpu_kernels.faces import Faces
 from gpu_kernels.fingerprint import ImageFingerprint
 from gpu_kernels.keypoints import Keypoints, agree
 from gpu_kernels.lettering import Lettering
-from gpu_kernels.sound import SoundFingerprint
 from monitors.gallery import Gallery
 from monitors.recognition import Recogniser
 from streams.errors import DecoderCrashedError, EngineError, MediaError, ModelError
-from streams.types import DecodedMedia, Frame, Look, Looked, Match, MediaKind
+from streams.types import Look, Looked, Match, MediaKind
 
 Left = Callable[[], float]
 """Seconds that the medium may still take."""
@@ -108,19 +112,6 @@ class Known:
     calibration: Calibration | None = None
 
 
-@dataclass(slots=True)
-class _Seen:
-    """What a medium showed and sounded so far."""
-
-    media: DecodedMedia
-    frames: list[Frame] = field(default_factory=list)
-    prints: list[ImageFingerprint] = field(default_factory=list)
-    sound: SoundFingerprint | None = None
-    skipped: list[str] = field(default_factory=list)
-    until_seconds: float = 0.0
-    reached_end: bool = True
-
-
 class Examiner:
     """Examines media; knows no post. One event loop; any number of its tasks.
 
@@ -128,6 +119,7 @@ class Examiner:
         recogniser: started.
         thorough: take every step, whatever is decided already: for measurements.
         told: see `Told`.
+        room: for what is decoded, where others share it.
     """
 
     def __init__(
@@ -136,7 +128,9 @@ class Examiner:
         *,
         thorough: bool = False,
         told: Told = lambda _step, _seconds: None,
+        room: Room | None = None,
     ) -> None:
+        self._room = room or Room()
         self._recogniser = recogniser
         self._thorough = thorough
         self._told = told
@@ -161,7 +155,13 @@ class Examiner:
             ModelError: the picture's embedder went missing meanwhile.
         """
         one = _Examination(self._recogniser, known, left, self._told, thorough=self._thorough)
-        return await one.run(body, most_seconds)
+        cut = Cut(most_seconds)
+        async with cut.timeout():
+            place = await self._room.take(MOST_BYTES)
+        try:
+            return await one.run(body, cut, place)
+        finally:
+            place.leave()
 
 
 class _Examination:
@@ -180,11 +180,11 @@ class _Examination:
         self._findings = Findings(space=recogniser.space)
         self._cut = Cut(None)
 
-    async def run(self, body: bytes, most_seconds: float | None) -> Examined:
-        self._cut = Cut(most_seconds)
+    async def run(self, body: bytes, cut: Cut, place: Place) -> Examined:
+        self._cut = cut
         async with self._cut.timeout():
-            seen = await self._look(body)
-        await self._take_all(seen, body)
+            seen = await self._look(body, place)
+        await self._take_all(seen, body, place)
         self._findings.hurried = f"keypoints:{NO_TIME}" in seen.skipped
         matches = await asyncio.to_thread(judge, self._findings, self._gallery, self._calibration)
         nudity = await self._estimate_nudity(seen, matches)
@@ -192,31 +192,34 @@ class _Examination:
             kind=seen.media.kind,
             seconds=seen.media.duration_seconds,
             until_seconds=seen.until_seconds,
-            frames=len(seen.frames),
+            frames=len(seen.prints),
             skipped=tuple(seen.skipped),
             nudity=nudity,
         )
         return Examined(matches=matches, looked=looked, findings=self._findings)
 
-    async def _look(self, body: bytes) -> _Seen:
+    async def _look(self, body: bytes, place: Place) -> Seen:
         """Take the steps without which nothing is seen: key frames; of a sound alone, the sound."""
         shelf = self._gallery.shelf
         wants_sound = bool(len(shelf.sounds) or shelf.voices or self._index)
         started = perf_counter()
         media = await self._recogniser.decode(body, Look(key_frames=True, sound=wants_sound))
         self._told("decode", perf_counter() - started)
-        seen = _Seen(media, until_seconds=media.looked_until_seconds)
+        seen = Seen(replace(media, frames=()), until_seconds=media.looked_until_seconds)
         seen.reached_end = media.reached_end or not (media.frames or wants_sound)
-        await self._timed("frames", lambda: self._see(seen, media.frames))
+        seen.frames += media.frames
+        if media.kind is not MediaKind.VIDEO:
+            place.shrink_to(seen.size_bytes)
+        await self._timed("frames", lambda: self._see(seen))
         if not seen.frames:
             await self._timed("sound", lambda: self._hear(seen))
         return seen
 
-    async def _take_all(self, seen: _Seen, body: bytes) -> None:
+    async def _take_all(self, seen: Seen, body: bytes, place: Place) -> None:
         media, shelf = seen.media, self._gallery.shelf
         if seen.frames:
             await self._until_cut(seen, "sound", lambda: self._hear(seen))
-        again = partial(self._listen, seen, thorough=True)
+        again = partial(compare_sound, seen, self._findings, self._gallery, thorough=True)
         steps: Sequence[tuple[str, bool, Callable[[], Awaitable[None]]]] = (
             ("dense", media.kind is MediaKind.VIDEO, lambda: self._look_densely(seen, body)),
             ("keypoints", bool(seen.frames) and bool(shelf.points), lambda: self._verify(seen)),
@@ -228,11 +231,12 @@ class _Examination:
         )
         for name, applies, take in steps:
             await self._take(seen, name, take, applies=applies)
+            place.shrink_to(seen.size_bytes)  # the first step alone decodes more
         if not (seen.reached_end or any(one.startswith("dense") for one in seen.skipped)):
             seen.skipped.append(CAPPED)
 
     async def _take(
-        self, seen: _Seen, name: str, take: Callable[[], Awaitable[None]], *, applies: bool
+        self, seen: Seen, name: str, take: Callable[[], Awaitable[None]], *, applies: bool
     ) -> None:
         """Take one step, or tell why not; one that nobody could be found by is none."""
         if not applies:
@@ -244,12 +248,12 @@ class _Examination:
         else:
             await self._taken(seen, name, take)
 
-    def _is_decided(self, seen: _Seen) -> bool:
+    def _is_decided(self, seen: Seen) -> bool:
         return not self._thorough and is_decided(
             self._findings, self._gallery, self._calibration, len(seen.prints)
         )
 
-    async def _taken(self, seen: _Seen, name: str, take: Callable[[], Awaitable[None]]) -> None:
+    async def _taken(self, seen: Seen, name: str, take: Callable[[], Awaitable[None]]) -> None:
         """Take a step; what it lacks or breaks takes nothing from what was found before."""
         try:
             await self._until_cut(seen, name, take)
@@ -258,7 +262,7 @@ class _Examination:
                 raise
             seen.skipped.append(f"{name}:{NO_MODEL if isinstance(error, ModelError) else CRASHED}")
 
-    async def _until_cut(self, seen: _Seen, name: str, take: Callable[[], Awaitable[None]]) -> None:
+    async def _until_cut(self, seen: Seen, name: str, take: Callable[[], Awaitable[None]]) -> None:
         """Take a step until the medium's time is over; what it found till then stands."""
         try:
             async with self._cut.timeout():
@@ -271,48 +275,31 @@ class _Examination:
         await take()
         self._told(name, perf_counter() - started)
 
-    async def _see(self, seen: _Seen, frames: Sequence[Frame]) -> None:
-        """Fingerprint frames and compare all that were seen so far."""
-        fresh = await self._recogniser.fingerprint_frames(frames)
-        seen.frames += frames
-        seen.prints += fresh
-        await to_its_end(partial(self._compare, seen))
+    async def _see(self, seen: Seen) -> None:
+        """Fingerprint the key frames and compare them."""
+        seen.prints += await self._recogniser.fingerprint_frames(seen.frames)
+        await to_its_end(partial(compare_frames, seen, self._findings, self._gallery))
 
-    def _compare(self, seen: _Seen) -> None:
-        prints = frames_to_search(seen.prints)
-        find_pictures(self._findings, prints, self._gallery)
-        self._findings.rejected = rejected(self._findings, self._gallery, prints, seen.sound)
-
-    async def _hear(self, seen: _Seen) -> None:
+    async def _hear(self, seen: Seen) -> None:
         if not self._hears(seen) or seen.media.sound is None:
             return
         seen.sound = await self._recogniser.sound(seen.media.sound)
-        await to_its_end(partial(self._listen, seen, thorough=False))
+        await to_its_end(
+            partial(compare_sound, seen, self._findings, self._gallery, thorough=False)
+        )
 
-    def _hears(self, seen: _Seen) -> bool:
+    def _hears(self, seen: Seen) -> bool:
         return seen.media.sound is not None and bool(len(self._gallery.shelf.sounds))
 
-    def _listen(self, seen: _Seen, *, thorough: bool) -> None:
-        if seen.sound is None:
-            return
-        found = self._gallery.shelf.sounds.search(
-            seen.sound, CANDIDATES, below=len(self._gallery.owners), thorough=thorough
-        )
-        self._findings.sounds = {one.ordinal: one.match for one in found}
-        prints = frames_to_search(seen.prints)
-        self._findings.rejected = rejected(self._findings, self._gallery, prints, seen.sound)
-
-    async def _look_densely(self, seen: _Seen, body: bytes) -> None:
-        at, dense = 0.0, list[tuple[Frame, ImageFingerprint]]()
-        key = list(zip(seen.frames, seen.prints, strict=True))
+    async def _look_densely(self, seen: Seen, body: bytes) -> None:
+        at, key, dense = 0.0, seen.prints, list[ImageFingerprint]()
         while True:
             part = await self._recogniser.decode(body, dense_look(seen.media, at))
-            fresh = await self._recogniser.fingerprint_frames(part.frames)
-            dense += zip(part.frames, fresh, strict=True)
+            dense += await self._recogniser.fingerprint_frames(part.frames)
             if dense:
-                chosen = beside(key, dense)
-                seen.frames, seen.prints = [one for one, _ in chosen], [one for _, one in chosen]
-                await to_its_end(partial(self._compare, seen))
+                seen.frames = in_order([*seen.frames, *part.frames])
+                seen.prints = beside(key, dense)
+                await to_its_end(partial(compare_frames, seen, self._findings, self._gallery))
             until = part.looked_until_seconds
             seen.until_seconds = max(seen.until_seconds if not dense else 0.0, until)
             seen.reached_end = part.reached_end
@@ -326,11 +313,9 @@ class _Examination:
                 seen.skipped.append("dense_rest:no_time")
                 return
 
-    async def _verify(self, seen: _Seen) -> None:
+    async def _verify(self, seen: Seen) -> None:
         ours: dict[int, Keypoints] = {}
-        for ordinal, pairs in pairs_to_verify(
-            self._findings, self._gallery, frames_to_search(seen.prints), KEYPOINT_CANDIDATES
-        ):
+        for ordinal, pairs in pairs_at_hand(seen, self._findings, self._gallery):
             found = []
             for at_seconds, theirs in pairs:
                 frame = frame_at(seen.frames, at_seconds)
@@ -341,7 +326,7 @@ class _Examination:
             if found:
                 note_points(self._findings, ordinal, to_points(found))
 
-    async def _find_faces(self, seen: _Seen) -> None:
+    async def _find_faces(self, seen: Seen) -> None:
         found: list[tuple[float, Faces]] = []
         try:
             for one in frames_to_read(seen.frames):
@@ -353,7 +338,7 @@ class _Examination:
         below = len(self._gallery.owners)
         self._findings.subjects += find_faces(found, self._gallery.shelf.faces, below=below)
 
-    async def _find_voices(self, seen: _Seen) -> None:
+    async def _find_voices(self, seen: Seen) -> None:
         sound = beginning(seen.media.sound)
         if sound is None:
             return
@@ -361,7 +346,7 @@ class _Examination:
         below = len(self._gallery.owners)
         self._findings.subjects += find_voices(ours, self._gallery.shelf.voices, below=below)
 
-    async def _read(self, seen: _Seen) -> None:
+    async def _read(self, seen: Seen) -> None:
         pages: list[tuple[float, Lettering]] = []
         budget = MOST_READING_BUDGET
         try:
@@ -379,7 +364,7 @@ class _Examination:
             hits = await asyncio.to_thread(search_lettering, pages, self._index)
             self._findings.words = best_hits([*self._findings.words, *hits])
 
-    async def _write_down(self, seen: _Seen) -> None:
+    async def _write_down(self, seen: Seen) -> None:
         sound = beginning(seen.media.sound)
         if sound is None:
             return
@@ -391,7 +376,7 @@ class _Examination:
         hits = await asyncio.to_thread(search_transcript, transcript, self._index)
         self._findings.words = best_hits([*self._findings.words, *hits])
 
-    async def _estimate_nudity(self, seen: _Seen, matches: Sequence[Match]) -> float | None:
+    async def _estimate_nudity(self, seen: Seen, matches: Sequence[Match]) -> float | None:
         """Estimate the frames that matched. Whatever goes wrong here, the sighting stands."""
         frames = frames_to_blur(matches, seen.frames)
         if not frames:

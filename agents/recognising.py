@@ -7,6 +7,7 @@ import structlog
 from redis.asyncio import Redis
 
 from agents.examining import Examined, Examiner, Known, Left
+from agents.room import Room
 from agents.steps.triaging import KeywordIndex
 from monitors import metrics
 from monitors.database import Database
@@ -48,6 +49,7 @@ class Eyes:
         self._index: tuple[Gallery, KeywordIndex] | None = None
         self._seen: OrderedDict[str, Examined] = OrderedDict()
         self._seen_in: Gallery | None = None
+        self._room = Room()
         self.children_answer = True
         self._lacking: set[str] = set()
 
@@ -139,7 +141,7 @@ class Eyes:
         if sha256 in self._seen:
             self._seen.move_to_end(sha256)
             return self._seen[sha256]
-        examiner = Examiner(self._opened_recognition(), told=_note)
+        examiner = Examiner(self._opened_recognition(), told=_note, room=self._room)
         known = Known(gallery=gallery, index=index)
         try:
             examined = await examiner.examine(body, known, left, most_seconds)

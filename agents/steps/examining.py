@@ -1,7 +1,8 @@
 """What of a medium is looked at next, and whether anything is decided: no I/O."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,8 @@ from gpu_kernels.sound import SoundFingerprint
 from gpu_kernels.sound_line import SoundMatch
 from gpu_kernels.speech import Transcript
 from streams.types import Decision, DecodedMedia, Frame, Look, Match, Modality, Sound
+
+T = TypeVar("T")
 
 KEYPOINT_CANDIDATES = 4
 """References whose local features are compared."""
@@ -127,16 +130,6 @@ def dense_look(media: DecodedMedia, at_seconds: float) -> Look:
     return Look(start_seconds=at_seconds, frames_per_second=rate)
 
 
-def beside(
-    key: Sequence[tuple[Frame, ImageFingerprint]], dense: Sequence[tuple[Frame, ImageFingerprint]]
-) -> Sequence[tuple[Frame, ImageFingerprint]]:
-    """Give what a dense look saw; the key frames with it, in order of time, where they are more."""
-    if len(dense) >= len(key):
-        return dense
-    by_time = {frame.at_seconds: (frame, one) for frame, one in [*key, *dense]}
-    return [by_time[at] for at in sorted(by_time)]
-
-
 def frames_to_search(prints: Sequence[ImageFingerprint]) -> Sequence[ImageFingerprint]:
     """Give the frames that are compared: all of them, in order of time."""
     return sorted(prints, key=lambda one: one.at_seconds)
@@ -199,9 +192,21 @@ def _within(frames: Sequence[Frame], spans: Sequence[tuple[float, float]]) -> li
 
 
 def pairs_to_verify(
-    findings: Findings, gallery: Searchable, prints: Sequence[ImageFingerprint], limit: int
+    findings: Findings,
+    gallery: Searchable,
+    prints: Sequence[ImageFingerprint],
+    limit: int,
+    kept: Collection[float] | None = None,
 ) -> Iterator[tuple[int, list[tuple[float, Keypoints]]]]:
-    """Name, for the likeliest references, seconds of the medium and features to compare there."""
+    """Name, for the likeliest references, seconds of the medium and features to compare there.
+
+    Args:
+        findings: so far.
+        gallery: compared with.
+        prints: of all frames, in order of time.
+        limit: references at most.
+        kept: seconds of the frames that are at hand; None: of all.
+    """
     near = [one for one in {**findings.films, **findings.stills} if _is_near(findings, one)]
     near.sort(key=lambda one: -_similarity(findings, one))
     for ordinal in near[:limit]:
@@ -210,11 +215,17 @@ def pairs_to_verify(
             continue
         still, film = findings.stills.get(ordinal), findings.films.get(ordinal)
         if still is not None:
-            yield ordinal, _still_pairs(still, theirs)
+            yield ordinal, _held(_still_pairs(still, theirs), kept)
         elif film is not None:
             seconds = gallery.shelf.frames.seconds_of(ordinal)
             lines = [(prints[i].at_seconds, float(seconds[j])) for i, j in film.alignment.pairs]
-            yield ordinal, _film_pairs(lines, theirs)
+            best = _held(_film_pairs(lines, theirs), kept)
+            yield ordinal, best or _film_pairs(_held(lines, kept), theirs)
+
+
+def _held(pairs: list[tuple[float, T]], kept: Collection[float] | None) -> list[tuple[float, T]]:
+    """Leave out pairs of frames that are not at hand."""
+    return pairs if kept is None else [one for one in pairs if one[0] in kept]
 
 
 def _similarity(findings: Findings, ordinal: int) -> float:

@@ -9,8 +9,10 @@ import pytest
 import structlog
 
 from agents.examining import MOST_SPEECH_BUDGET, Examined, Examiner, Known
+from agents.room import ROOM_BYTES, Place, Room
 from agents.steps.examining import SPEECH_SECONDS
 from agents.steps.inspecting import PARTLY_LOOKED, inspected
+from agents.steps.seen import KEPT_FRAMES
 from agents.steps.triaging import KeywordIndex
 from alerts.policy import Calibration, Heard, Moving, Still
 from gpu_kernels.fingerprint import ImageFingerprint
@@ -711,3 +713,45 @@ async def test_nudity_that_has_no_time_takes_nothing_from_the_sighting(
     examined = await hurried(eyes, watch, picture_bytes(1))
     assert examined.matches[0].decision is Decision.ALERT
     assert (examined.looked.nudity, examined.looked.skipped[-1]) == (None, "nudity:no_time")
+
+
+async def test_of_a_long_film_only_some_pixels_are_held_and_its_copy_is_still_verified(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A film of all key frames must not fill a worker's memory."""
+    most: list[int] = []
+
+    class Weighing(FakeRecogniser):
+        async def keypoints(self, frame: Frame) -> Keypoints:
+            compared.append(frame.at_seconds)
+            return await super().keypoints(frame)
+
+    def weigh(place: Place, size_bytes: int) -> None:
+        most.append(size_bytes)
+
+    monkeypatch.setattr(Place, "shrink_to", weigh)
+    compared: list[float] = []
+    watch.picture(130)
+    eyes = Weighing(films={b"film": film(400, key_seconds=4, sound=None)}, most_seconds=96)
+    ran = await run(eyes, watch, thorough=True)
+    assert ran.examined.looked.frames == 400
+    assert max(most) <= 3 * KEPT_FRAMES
+    assert compared == [30]
+    points = ran.examined.findings.stills[0].points
+    assert points is not None
+    assert points.count >= 20
+
+
+async def test_a_medium_without_room_waits_and_then_has_seen_nothing(watch: Watch) -> None:
+    room = Room()
+    other = await room.take(ROOM_BYTES)
+    examiner = Examiner(FakeRecogniser(), room=room)
+    with pytest.raises(TimeoutError):
+        await examiner.examine(picture_bytes(1), watch.known(), lambda: 1e6, 0.05)
+    other.leave()
+    for _ in range(2):
+        await examiner.examine(picture_bytes(1), watch.known(), lambda: 1e6, 5)
+    async with asyncio.timeout(1):  # all of it was given back, also by what failed
+        with pytest.raises(UndecodableMediaError):
+            await examiner.examine(b"text", watch.known(), lambda: 1e6, 5)
+        await room.take(ROOM_BYTES)

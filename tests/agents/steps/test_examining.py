@@ -1,6 +1,6 @@
 """`agents.steps.examining`: what is looked at, and when enough was seen."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -14,7 +14,6 @@ from agents.steps.examining import (
     MOST_READ,
     PAIRS,
     WORTH_VERIFYING,
-    beside,
     dense_look,
     frame_at,
     frames_to_blur,
@@ -28,7 +27,6 @@ from agents.steps.examining import (
 from agents.steps.findings import FilmFound, Findings, StillFound
 from alerts.policy import MIN_SHARE
 from gpu_kernels.alignment import Alignment
-from gpu_kernels.fingerprint import ImageFingerprint
 from gpu_kernels.keypoints import Agreement, Keypoints
 from gpu_kernels.search import Candidate
 from gpu_kernels.sound import fingerprint_sound
@@ -71,22 +69,6 @@ def a_match(
         decision=decision,
         evidence=(Evidence(modality=modality, similarity=0.9, query_span_seconds=span),),
     )
-
-
-def test_key_frames_stay_beside_a_dense_look_that_saw_fewer() -> None:
-    def seen(*times: float) -> list[tuple[Frame, ImageFingerprint]]:
-        return [
-            (replace(film(1)[0], at_seconds=at), replace(fingerprint_of(1), at_seconds=at))
-            for at in times
-        ]
-
-    def times(shown: Sequence[tuple[Frame, ImageFingerprint]]) -> list[float]:
-        assert all(frame.at_seconds == one.at_seconds for frame, one in shown)
-        return [frame.at_seconds for frame, _ in shown]
-
-    assert times(beside(seen(0, 4, 8), seen(0, 5))) == [0, 4, 5, 8]
-    assert times(beside(seen(0, 4, 8), seen(0, 1, 2))) == [0, 1, 2]
-    assert times(beside([], seen(3))) == [3]
 
 
 def test_a_still_pictures_one_frame_is_estimated() -> None:
@@ -407,3 +389,19 @@ def test_a_negative_sound_beside_a_copied_one_does_not_reject_it() -> None:
     assert rejected(
         Findings(space="s", sounds={0: late}), bank(Negative(), None, 1), [], heard
     ) == (frozenset())
+
+
+def test_of_a_films_pairs_those_at_hand_are_compared_or_else_others_of_its_line() -> None:
+    snapshot = shelved(*(float(at) for at in range(0, 30, 2)))
+    findings = Findings(space="s", films={0: line(0.9)})
+
+    def seconds(kept: Collection[float] | None) -> list[float]:
+        [(_, found)] = pairs_to_verify(findings, snapshot, PRINTS, 4, kept)
+        return [at for at, _ in found]
+
+    best = seconds(None)
+    assert seconds(set(best)) == best
+    assert seconds({best[0], best[0] + 1}) == best[:1]
+    another = next(float(n) for n in range(20) if n not in best)
+    assert seconds({another}) == [another]
+    assert seconds(()) == []
