@@ -14,7 +14,7 @@ told from another's."""
 
 
 class Film:
-    """One reference's frames in order of time, as one matrix."""
+    """One reference's frames in order of time, as one matrix. Never changed once it is made."""
 
     def __init__(self, prints: Sequence[ImageFingerprint]) -> None:
         ordered = sorted(prints, key=lambda one: one.at_seconds)

@@ -107,6 +107,11 @@ class _Hashes:
         return least
 
 
+def _align(queries: Sequence[ImageFingerprint], film: Film) -> Alignment:
+    seconds = np.array([one.at_seconds for one in queries], np.float64)
+    return align(film.affinity(queries), film.itself, seconds, film.seconds)
+
+
 def _tells(
     alignment: Alignment, plain: NDArray[np.bool_], reference_plain: NDArray[np.bool_]
 ) -> bool:
@@ -117,7 +122,7 @@ def _tells(
 class FrameGallery:
     """Reference fingerprints of one vector space, by an integer that the owner chooses.
 
-    Any thread may call anything at any time.
+    Any thread may call anything at any time; while one aligns films, the others go on.
 
     Args:
         index: a key of `gpu_kernels.index.INDEXES`.
@@ -220,22 +225,21 @@ class FrameGallery:
         chosen = sorted(near, key=lambda one: _nearest_first(nearest[one][0]))[:limit]
         with self._lock:
             chosen += [one for one in self._plain_films(below) if one not in chosen]
-            aligned = {
-                one: (self._align(queries, one), self._film(one)) for one in chosen if queries
-            }
+            films = {one: self._film(one) for one in chosen if queries}
+        aligned = {one: _align(queries, film) for one, film in films.items()}  # others may search
         plain = plain_frames(queries)
-        films = [
+        found_films = [
             FilmCandidate(
                 ordinal=ordinal,
                 alignment=alignment,
                 nearest=nearest[ordinal][0] if ordinal in nearest else None,
                 nearest_frame=nearest[ordinal][1] if ordinal in nearest else 0,
-                moves=film.moves,
-                tells=_tells(alignment, plain, film.plain),
+                moves=films[ordinal].moves,
+                tells=_tells(alignment, plain, films[ordinal].plain),
             )
-            for ordinal, (alignment, film) in aligned.items()
+            for ordinal, alignment in aligned.items()
         ]
-        return sorted(films, key=lambda one: -one.alignment.similarity)
+        return sorted(found_films, key=lambda one: -one.alignment.similarity)
 
     def seconds_of(self, ordinal: int) -> Seconds:
         """Tell when a reference's frames are, in the order of `Alignment.pairs`."""
@@ -257,11 +261,6 @@ class FrameGallery:
         if film is None:
             film = self._films[ordinal] = Film(self._kept[ordinal])
         return film
-
-    def _align(self, queries: Sequence[ImageFingerprint], ordinal: int) -> Alignment:
-        film = self._film(ordinal)
-        seconds = np.array([one.at_seconds for one in queries], np.float64)
-        return align(film.affinity(queries), film.itself, seconds, film.seconds)
 
     def _check(self, fingerprint: ImageFingerprint) -> None:
         if self.space not in {None, fingerprint.space}:

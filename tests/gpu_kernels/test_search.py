@@ -3,6 +3,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from gpu_kernels.alignment import align
+from gpu_kernels import search
+from gpu_kernels.alignment import Alignment, align
 from gpu_kernels.films import MIN_PLAIN_FRAMES
 from gpu_kernels.fingerprint import ImageFingerprint
 from gpu_kernels.hamming import hamming
@@ -275,6 +277,33 @@ def test_a_copied_film_comes_first_with_its_place_and_time() -> None:
     assert [one.alignment.similarity for one in found] == sorted(
         (one.alignment.similarity for one in found), reverse=True
     )
+
+
+def test_others_search_and_add_while_one_aligns(monkeypatch: pytest.MonkeyPatch) -> None:
+    gallery = FrameGallery()
+    for ordinal in range(3):
+        for one in film_of(ordinal, 6):
+            gallery.add(ordinal, one)
+    expected = gallery.search_film(film_of(1, 6), 3)
+    begun, go_on = threading.Semaphore(0), threading.Event()
+
+    def slowly(*arguments: Any) -> Alignment:
+        begun.release()
+        assert go_on.wait(20)
+        return align(*arguments)
+
+    monkeypatch.setattr(search, "align", slowly)
+    with ThreadPoolExecutor(4) as pool:
+        aligning = [pool.submit(gallery.search_film, film_of(1, 6), 3) for _ in range(2)]
+        try:
+            assert all(begun.acquire(timeout=10) for _ in aligning)
+            found = pool.submit(gallery.search, film_of(2, 6)[3], 1).result(5)
+            pool.submit(gallery.add, 1, a_print(77, at_seconds=6.0)).result(5)
+        finally:
+            go_on.set()
+        assert [one.result(20) for one in aligning] == [expected, expected]
+    assert found[0].ordinal == 2
+    assert len(gallery.seconds_of(1)) == 7
 
 
 def test_a_film_of_plain_frames_is_found_by_their_order() -> None:
