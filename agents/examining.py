@@ -8,6 +8,7 @@ was not done is told. A GPU changes the engines, not this order.
 """
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -62,6 +63,8 @@ Left = Callable[[], float]
 """Seconds that the medium may still take."""
 Told = Callable[[str, float], None]
 """Told of each step that was taken, and the seconds that it took."""
+Draw = Callable[[], int]
+"""Gives a seed below 2**64."""
 
 NO_MODEL = "no_model"
 """Why a step was skipped whose network or language is not on this machine."""
@@ -112,6 +115,14 @@ class Known:
     calibration: Calibration | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Means:
+    recogniser: Recogniser
+    told: Told
+    draw: Draw
+    thorough: bool
+
+
 class Examiner:
     """Examines media; knows no post. One event loop; any number of its tasks.
 
@@ -120,6 +131,7 @@ class Examiner:
         thorough: take every step, whatever is decided already: for measurements.
         told: see `Told`.
         room: for what is decoded, where others share it.
+        draw: gives the seed of a dense look; what an uploader knows, nobody is found by.
     """
 
     def __init__(
@@ -129,11 +141,10 @@ class Examiner:
         thorough: bool = False,
         told: Told = lambda _step, _seconds: None,
         room: Room | None = None,
+        draw: Draw = lambda: secrets.randbits(64),
     ) -> None:
+        self._means = _Means(recogniser, told, draw, thorough)
         self._room = room or Room()
-        self._recogniser = recogniser
-        self._thorough = thorough
-        self._told = told
 
     async def examine(
         self, body: bytes, known: Known, left: Left, most_seconds: float | None = None
@@ -154,7 +165,7 @@ class Examiner:
             EngineError: no engine child can be had.
             ModelError: the picture's embedder went missing meanwhile.
         """
-        one = _Examination(self._recogniser, known, left, self._told, thorough=self._thorough)
+        one = _Examination(self._means, known, left)
         cut = Cut(most_seconds)
         async with cut.timeout():
             place = await self._room.take(MOST_BYTES)
@@ -167,16 +178,14 @@ class Examiner:
 class _Examination:
     """One medium's."""
 
-    def __init__(
-        self, recogniser: Recogniser, known: Known, left: Left, told: Told, *, thorough: bool
-    ) -> None:
-        self._told = told
-        self._recogniser = recogniser
+    def __init__(self, means: _Means, known: Known, left: Left) -> None:
+        self._told, self._draw = means.told, means.draw
+        self._recogniser = recogniser = means.recogniser
         self._gallery = known.gallery
         self._index = known.index
         self._calibration = known.calibration or shipped_calibration()
         self._left = left
-        self._thorough = thorough
+        self._thorough = means.thorough
         self._findings = Findings(space=recogniser.space)
         self._cut = Cut(None)
 
@@ -294,7 +303,7 @@ class _Examination:
     async def _look_densely(self, seen: Seen, body: bytes) -> None:
         at, key, dense = 0.0, seen.prints, list[ImageFingerprint]()
         while True:
-            part = await self._recogniser.decode(body, dense_look(seen.media, at))
+            part = await self._recogniser.decode(body, dense_look(seen.media, at, self._draw()))
             dense += await self._recogniser.fingerprint_frames(part.frames)
             if dense:
                 seen.frames = in_order([*seen.frames, *part.frames])

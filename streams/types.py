@@ -157,6 +157,8 @@ class Look:
         key_frames: pictures that need no other to be decoded, and none else: quick, but sparse.
         frames_per_second: otherwise; near-identical ones are left out.
         sound: whether to decode the sound of that part, too.
+        seed: below 2**64. What is shown at a random moment of each step is taken: who made the
+            medium cannot know where it will be looked at. None: the first frame of each step.
     """
 
     start_seconds: float = 0.0
@@ -164,6 +166,7 @@ class Look:
     key_frames: bool = False
     frames_per_second: float = 1.0
     sound: bool = False
+    seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,8 @@ Progress: TypeAlias = Callable[[int, int], None]
 
 AT_ONCE = 5
 """Media under way for each engine child."""
+SEED = 20
+"""Of every dense look: what is measured can be measured again."""
 _NO_LIMIT = 1e6
 _CODE = (
     "gpu_kernels/*.py",
@@ -90,8 +92,9 @@ async def gather(
         kept = dict(database.execute("SELECT key, record FROM found").fetchall())
         missing = [i for i, key in enumerate(keys) if key not in kept]
         if missing:
+            examiner = Examiner(recogniser, thorough=True, draw=lambda: SEED)
             gallery = await build_gallery(media, recogniser, jobs * AT_ONCE)
-            look = _Looker(media.folder, Examiner(recogniser, thorough=True), gallery, ids)
+            look = _Looker(media.folder, examiner, gallery, ids)
             slots = asyncio.Semaphore(jobs * AT_ONCE)
             done = 0
 

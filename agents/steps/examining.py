@@ -124,10 +124,10 @@ def worth(name: str, sound: SoundFingerprint | None, reference_seconds: float) -
     return max(WORTH_SECONDS[name], THOROUGH_COST * sound.seconds * reference_seconds)
 
 
-def dense_look(media: DecodedMedia, at_seconds: float) -> Look:
+def dense_look(media: DecodedMedia, at_seconds: float, seed: int | None = None) -> Look:
     """Say how a video is looked at the second time; long is what goes on, whatever it claims."""
     rate = 2.0 if max(media.duration_seconds, at_seconds) <= SHORT_SECONDS else 1.0
-    return Look(start_seconds=at_seconds, frames_per_second=rate)
+    return Look(start_seconds=at_seconds, frames_per_second=rate, seed=seed)
 
 
 def frames_to_search(prints: Sequence[ImageFingerprint]) -> Sequence[ImageFingerprint]:

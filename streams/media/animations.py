@@ -7,7 +7,7 @@ from PIL import Image
 from streams.errors import MediaTooLargeError, UndecodableMediaError
 from streams.media.frames import MAX_SECONDS, Limits, Summary
 from streams.media.rendering import SHRINK, fit, render
-from streams.media.sampling import Grid, OutOfTimeError, Reel, Sink, choose_frames, end_of
+from streams.media.sampling import OutOfTimeError, Reel, Sink, choose_frames, end_of, steps_of
 from streams.types import Look, MediaKind
 
 FLOOR_FRAMES = 4
@@ -108,7 +108,7 @@ class _Animation:
         """Visit frame after frame, from the first."""
         reel = Reel(self._sink, self._limits.max_video_frames)
         floor = set(choose_frames(count, FLOOR_FRAMES))
-        grid = Grid(self._look.start_seconds, 1 / self._look.frames_per_second)
+        grid = steps_of(self._look)
         start, end = self._look.start_seconds, end_of(self._look)
         self.shown = 0
         if self._image.tell():
@@ -119,7 +119,7 @@ class _Animation:
                 until = walk.at_seconds + seconds
                 if until > start and walk.at_seconds < end:
                     at = max(walk.at_seconds, start)
-                    wanted = not self._look.key_frames and grid.wants(at)
+                    wanted = not self._look.key_frames and grid.wants(at, until)
                     if (wanted or index in floor) and not self._show(reel, index, at):
                         walk.is_full = True
                         return

@@ -27,7 +27,7 @@ from streams.media.containers import (
 )
 from streams.media.frames import MAX_SECONDS, Limits
 from streams.media.rendering import fit
-from streams.media.sampling import Grid, Reel, Sink, end_of
+from streams.media.sampling import Draw, Grid, Reel, Sink, end_of, steps_of
 from streams.types import Look
 
 TURNS = {
@@ -92,6 +92,7 @@ class Film:
     _counted: int = field(default=0, init=False)
     _last_at: float | None = field(default=None, init=False)
     _is_read: bool = field(default=False, init=False)
+    _is_sparse: bool = field(default=False, init=False)
     _ahead: deque[float | None] = field(default_factory=deque, init=False)
 
     def __post_init__(self) -> None:
@@ -125,8 +126,7 @@ class Film:
             self._start_over()
         step = 1 / self.look.frames_per_second
         enough = max(SPARSE_STEP_SECONDS, SPARSE_STEP_FRAMES * self._frame_seconds)
-        if self._knows_rate and step >= enough:
-            self.stream.codec_context.skip_frame = "NONREF"
+        self._is_sparse = self._knows_rate and step >= enough
         self._go_to(self.look.start_seconds)
         if not self._sample() and self._may_hide_frames():
             self._start_over()
@@ -136,11 +136,11 @@ class Film:
         """Say whether another way may find frames: a part beyond the end has none."""
         whole = duration_seconds(self.container)
         beyond = self.look.start_seconds >= whole > 0
-        return not beyond and (self._is_sparse() or self.look.start_seconds > 0)
+        return not beyond and (self._is_sparse or self.look.start_seconds > 0)
 
     def _start_over(self) -> None:
         """Go back to the beginning, and leave nothing out."""
-        self.stream.codec_context.skip_frame = "DEFAULT"
+        self._decode_all()
         self._last_at = None
         self.until_seconds, self.reached_end = self.look.start_seconds, False
         seek(self.container, self.stream, 1e-6)
@@ -212,48 +212,61 @@ class Film:
     # -- one frame in each step ---------------------------------------------------------------
 
     def _sample(self) -> bool:
-        """Take the first frame of each step; False where nothing came of the first packets."""
-        grid = Grid(self.look.start_seconds, 1 / self.look.frames_per_second)
-        count = 0
+        """Take a frame of each step; False where nothing came of the first packets."""
+        steps, count = steps_of(self.look), 0
+        held: tuple[VideoFrame, float] | None = None
         for count, packet in enumerate(self._read_ahead(self._packets()), 1):
+            if self._is_sparse:
+                self._leave_out(packet, steps)
             for frame in self._decode(packet if packet.size else None):
-                if not self._take(frame, grid):
+                at = self._time_of(frame)  # and so long the one before was shown
+                if held is not None and not self._take(*held, at, steps):
                     return True
-            if count >= SPARSE_PACKETS and self._last_at is None and self._is_sparse():
+                held = frame, at
+            if count >= SPARSE_PACKETS and self._last_at is None and self._is_sparse:
                 return False
             self._fill_gap(packet)
         if not self.look.start_seconds:
             self._counted = count - 1  # the last one flushes
+        if held is not None and not self._take(*held, math.inf, steps):
+            return True
         self._end_reached()
         self.reached_end = self._is_read
         return self.reel.count > 0
 
-    def _take(self, frame: VideoFrame, grid: Grid) -> bool:
+    def _take(self, frame: VideoFrame, at: float, until: float, steps: Grid | Draw) -> bool:
         """Take a frame where it is wanted; False where none after it will be."""
-        at = self._time_of(frame)
         if at >= end_of(self.look):
             self._end_reached()
             return False
         if at < self.look.start_seconds:
             return True
         self.until_seconds = at
-        if not grid.wants(at):
+        if not steps.wants(at, until):
             return True
         if self.reel.is_full:
             return False
         self._show(frame, at)
         return True
 
-    def _is_sparse(self) -> bool:
-        return self.stream.codec_context.skip_frame == "NONREF"
+    def _decode_all(self) -> None:
+        """Leave nothing out from here."""
+        self._is_sparse = False
+        self.stream.codec_context.skip_frame = "DEFAULT"
+
+    def _leave_out(self, packet: Packet[VideoStream], steps: Grid | Draw) -> None:
+        """Leave out frames that no other needs, but not in the steps that are seen whole."""
+        at = self._position(packet.pts)
+        is_whole = at is None or steps.sees_whole(at)
+        self.stream.codec_context.skip_frame = "DEFAULT" if is_whole else "NONREF"
 
     def _fill_gap(self, packet: Packet[VideoStream]) -> None:
         """Decode everything from here, where what is left is too sparse for the steps."""
-        if self._last_at is None or packet.dts is None or not self._is_sparse():
+        if self._last_at is None or packet.dts is None or not self._is_sparse:
             return
         at = float(packet.dts * packet.time_base) - self._origin
         if at - self._last_at > 2 / self.look.frames_per_second + 1.0:
-            self.stream.codec_context.skip_frame = "DEFAULT"
+            self._decode_all()
 
     # -- one frame ----------------------------------------------------------------------------
 
@@ -292,8 +305,8 @@ class Film:
         )
 
     def _follow(self, said: float) -> float:
-        if self._is_sparse():  # only frame after frame tells the time now
-            self.stream.codec_context.skip_frame = "DEFAULT"
+        if self._is_sparse:  # only frame after frame tells the time now
+            self._decode_all()
         if self._last_at is not None:
             is_near = 0 <= self._last_at - said <= 2 * self._stride
             return self._last_at + self._stride / (4 if is_near else 1)  # near ones catch up

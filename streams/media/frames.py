@@ -44,11 +44,11 @@ MAX_SOUND_BYTES = MAX_SOUND_SECONDS * SOUND_RATE_HZ * 2
 
 MIN_FRAMES_PER_SECOND, MAX_FRAMES_PER_SECOND = 0.001, 30.0
 
-REQUEST = struct.Struct("<BQdIdddB")
+REQUEST = struct.Struct("<BQdIdddBQ")
 """Parent to zygote: a `Request`, the job, its wall time in seconds, a probe's place in the list,
-and the look: start, seconds (-1: as much as the caps allow), frames a second, flags."""
+and the look: start, seconds (-1: as much as the caps allow), frames a second, flags, seed."""
 
-_KEY_FRAMES, _SOUND = 1, 2
+_KEY_FRAMES, _SOUND, _SEEDED = 1, 2, 4
 _END = 1
 
 REPLY = struct.Struct("<BQi")
@@ -150,14 +150,19 @@ def pack_request(
     """
     look = look or Look()
     asked = (look.start_seconds, -1.0 if look.seconds is None else look.seconds)
-    flags = _KEY_FRAMES * look.key_frames | _SOUND * look.sound
+    flags = _KEY_FRAMES * look.key_frames | _SOUND * look.sound | _SEEDED * (look.seed is not None)
+    seed = look.seed or 0
     if look.seconds is not None and look.seconds < 0:
         raise ValueError("a look of negative length")
-    read_look(*asked, look.frames_per_second, flags)
-    return REQUEST.pack(request, job, seconds, probe, *asked, look.frames_per_second, flags)
+    if not 0 <= seed < 2**64:
+        raise ValueError("a seed out of bounds")
+    read_look(*asked, look.frames_per_second, flags, seed)
+    return REQUEST.pack(request, job, seconds, probe, *asked, look.frames_per_second, flags, seed)
 
 
-def read_look(start: float, seconds: float, frames_per_second: float, flags: int) -> Look:
+def read_look(
+    start: float, seconds: float, frames_per_second: float, flags: int, seed: int
+) -> Look:
     """Read the look of a message.
 
     Raises:
@@ -167,7 +172,7 @@ def read_look(start: float, seconds: float, frames_per_second: float, flags: int
         raise ValueError("a look out of bounds")
     if not MIN_FRAMES_PER_SECOND <= frames_per_second <= MAX_FRAMES_PER_SECOND:
         raise ValueError("frames a second out of bounds")
-    if flags & ~(_KEY_FRAMES | _SOUND):
+    if flags & ~(_KEY_FRAMES | _SOUND | _SEEDED):
         raise ValueError("an unknown flag")
     return Look(
         start_seconds=start,
@@ -175,6 +180,7 @@ def read_look(start: float, seconds: float, frames_per_second: float, flags: int
         key_frames=bool(flags & _KEY_FRAMES),
         frames_per_second=frames_per_second,
         sound=bool(flags & _SOUND),
+        seed=seed if flags & _SEEDED else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from random import Random
 from typing import Protocol
 
 from PIL import Image, ImageChops, ImageStat
@@ -88,13 +89,77 @@ class Grid:
     step_seconds: float
     _next: int = 0
 
-    def wants(self, at_seconds: float) -> bool:
+    def wants(self, at_seconds: float, _until_seconds: float = 0.0) -> bool:
         """Say whether a frame is the first of its step; it is asked once for each, in order."""
         place = int((at_seconds - self.start_seconds) / self.step_seconds + 1e-6)
         if place < self._next:
             return False
         self._next = place + 1
         return True
+
+    def sees_whole(self, _at_seconds: float) -> bool:
+        """Say whether every frame is decoded in the step of a moment."""
+        return False
+
+
+WHOLE_SHARE = 1 / 3
+"""Of a draw's steps, at random, that are decoded whole, so that nobody can hide in frames that no
+other needs. All of them would cost up to 1.7 times as much, a third of them 1.2 times
+(docs/media.md)."""
+
+
+@dataclass(slots=True)
+class Draw:
+    """One random moment of each step.
+
+    Args:
+        start_seconds: of the first step.
+        step_seconds: between two.
+        seed: gives the same moments again.
+    """
+
+    start_seconds: float
+    step_seconds: float
+    seed: int
+    _random: Random = field(init=False)
+    _whole: tuple[int, bool] = (-1, True)
+    _place: int = -1
+    _moment: float = -1.0
+
+    def __post_init__(self) -> None:
+        self._random = Random(self.seed)  # noqa: S311 - the seed is the secret
+
+    def wants(self, at_seconds: float, until_seconds: float) -> bool:
+        """Say whether a frame is shown at a step's moment; it is asked once for each, in order."""
+        place = int((at_seconds - self.start_seconds) / self.step_seconds)
+        if place > self._place:
+            self._draw(place)
+        if self._moment < at_seconds:
+            self._draw(self._place + 1)
+        if self._moment >= until_seconds:
+            return False
+        self._draw(self._place + 1)
+        return True
+
+    def sees_whole(self, at_seconds: float) -> bool:
+        """Say whether every frame is decoded in the step of a moment."""
+        place = max(0, int((at_seconds - self.start_seconds) / self.step_seconds))
+        if self._whole[0] != place:
+            drawn = Random(f"{self.seed} {place}").random()  # noqa: S311 - the seed is the secret
+            self._whole = place, drawn < WHOLE_SHARE
+        return self._whole[1]
+
+    def _draw(self, place: int) -> None:
+        self._place = place
+        self._moment = self.start_seconds + (place + self._random.random()) * self.step_seconds
+
+
+def steps_of(look: Look) -> Grid | Draw:
+    """Give the moments that a look wants."""
+    step = 1 / look.frames_per_second
+    if look.seed is None:
+        return Grid(look.start_seconds, step)
+    return Draw(look.start_seconds, step, look.seed)
 
 
 @dataclass(slots=True)

@@ -276,6 +276,23 @@ async def test_a_film_is_looked_at_to_its_end_whatever_it_claims(watch: Watch) -
     assert ran.examined.matches[0].decision is Decision.ALERT
 
 
+async def test_where_a_film_is_looked_at_is_drawn_anew_for_each_part(watch: Watch) -> None:
+    seeds = []
+    for _ in range(2):
+        eyes = FakeRecogniser(films={b"film": film(60)}, most_seconds=15)
+        await run(eyes, everything(watch))
+        seeds += [one.seed for one in eyes.looks[1:]]
+        assert eyes.looks[0].seed is None
+    assert None not in seeds
+    assert len(set(seeds)) == len(seeds) == 8
+
+
+async def test_a_draw_can_be_given(watch: Watch) -> None:
+    eyes = FakeRecogniser(films={b"film": film()})
+    await Examiner(eyes, draw=lambda: 7).examine(b"film", watch.known(), lambda: 1e6)
+    assert [one.seed for one in eyes.looks] == [None, 7]
+
+
 async def test_a_dense_look_that_sees_less_takes_no_key_frame_away(watch: Watch) -> None:
     class Blind(FakeRecogniser):
         async def decode(self, body: bytes, look: Look = STILL) -> DecodedMedia:

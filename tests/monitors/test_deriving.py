@@ -82,6 +82,7 @@ async def test_a_film_is_looked_at_twice_a_second_part_by_part_and_heard_whole()
         (20, True),
     ]
     assert told == [(10, 25), (20, 25), (25, 25)]
+    assert {one.seed for one in eyes.looks} == {None}
     assert seconds_of(derived, SPACE) == [at / FRAMES_PER_SECOND for at in range(50)]
     assert seconds_of(derived, KEYPOINT_SPACE) == list(range(0, 25, 2))
     [heard] = derived.features[SOUND_SPACE]

@@ -4,6 +4,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -149,6 +150,43 @@ def test_a_gap_that_is_meant_keeps_its_time(
         assert min(abs(at - (one - begin)) for one in said) < 0.02
     for place in (0, 10, 20, 30):
         assert min(abs(at - (said[place] - begin)) for at in kept.times) < 0.35
+
+
+def test_pictures_on_every_step_do_not_hide_the_film_between_them() -> None:
+    decoys = make_film(
+        FILMS["avi"], 20, hold=1, draw=lambda at: scene(99 + at % 2 if at % 5 == 0 else at // 30)
+    )
+    regular, _ = look(decoys, Look(frames_per_second=2.0))
+    assert all(round(at * 10) % 5 == 0 for at in regular.times)
+    for seed in range(3):
+        kept, _ = look(decoys, Look(frames_per_second=2.0, seed=seed))
+        assert sum(round(at * 10) % 5 > 0 for at in kept.times) >= 8
+
+
+def test_frames_that_no_other_needs_hide_nothing() -> None:
+    body = make_film(FILMS["mp4"], 12, rate=30, hold=1)
+    regular, _ = look(body, Look(frames_per_second=2.0))
+    unneeded = {round(at * 30) for at in look(body, Look(frames_per_second=30.0))[0].times}
+    kept, _ = look(body, Look(frames_per_second=2.0, seed=5))
+    assert len(kept.times) >= 22
+    places = [round(at * 30) % 3 for at in kept.times]
+    assert len(unneeded) > len(regular.times)
+    assert 2 <= sum(place != places[0] for place in places) < len(places)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_shortest_film_shows_a_frame_wherever_it_is_looked_at(seed: int) -> None:
+    kept, summary = look(make_film(FILMS["mp4"], 0.1), Look(frames_per_second=1.0, seed=seed))
+    assert (kept.times, summary.reached_end) == ([0.0], True)
+
+
+def test_parts_of_a_draw_leave_nothing_out_between_them() -> None:
+    body = make_film(FILMS["mp4"], 10, hold=1)
+    first, told = look(body, Look(seed=1), limits=Limits(max_video_frames=4))
+    rest, _ = look(body, Look(start_seconds=told.looked_until_seconds, seed=2))
+    assert 3.0 <= told.looked_until_seconds < 5.5
+    assert len(first.times + rest.times) >= 9
+    assert max(b - a for a, b in pairwise(first.times + rest.times)) <= 3.0
 
 
 def test_a_part_of_a_film_does_not_reach_its_end(films: dict[str, bytes]) -> None:

@@ -261,7 +261,7 @@ def test_any_bytes_are_refused_or_parsed_and_never_crash(noise: bytes) -> None:
 
 
 def test_the_layout_is_the_same_on_every_machine() -> None:
-    assert (HEADER.size, ENTRY.size, REQUEST.size) == (54, 24, 46)
+    assert (HEADER.size, ENTRY.size, REQUEST.size) == (54, 24, 54)
 
 
 def test_sound_crosses_at_the_end_of_the_memory() -> None:
@@ -296,6 +296,7 @@ def test_each_kind_has_its_bounds(kind: MediaKind) -> None:
         key_frames=st.booleans(),
         frames_per_second=st.floats(0.001, 30),
         sound=st.booleans(),
+        seed=st.none() | st.integers(0, 2**64 - 1),
     )
 )
 def test_a_look_crosses_to_the_child_as_it_was(look: Look) -> None:
@@ -316,13 +317,15 @@ def test_a_look_crosses_to_the_child_as_it_was(look: Look) -> None:
         Look(frames_per_second=0),
         Look(frames_per_second=1e6),
         Look(frames_per_second=float("nan")),
+        Look(seed=-1),
+        Look(seed=2**64),
     ],
 )
 def test_a_look_at_nothing_is_refused(look: Look) -> None:
-    with pytest.raises(ValueError, match=r"look|second"):
+    with pytest.raises(ValueError, match=r"look|second|seed"):
         pack_request(Request.DECODE, 1, look=look)
 
 
 def test_an_unknown_flag_is_refused() -> None:
     with pytest.raises(ValueError, match="flag"):
-        read_look(0.0, -1.0, 1.0, 4)
+        read_look(0.0, -1.0, 1.0, 8, 0)

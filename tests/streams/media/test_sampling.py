@@ -1,11 +1,14 @@
 """`streams.media.sampling`: which moments are kept."""
 
+from itertools import pairwise
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from streams.media.sampling import Grid, Reel, choose_frames, end_of
+from streams.media.sampling import Draw, Grid, Reel, choose_frames, end_of
 from streams.types import Look
 from tests.streams.media.pictured import Album
 
@@ -74,6 +77,40 @@ def test_a_grid_wants_at_most_one_frame_of_each_step(
     places = [int((at - start) / step + 1e-6) for at in wanted]
     assert places == sorted(set(places))
     assert {int((at - start) / step + 1e-6) for at in times if at >= start} == set(places)
+
+
+def drawn(times: list[float], seed: int) -> list[float]:
+    draw = Draw(0.0, 0.5, seed)
+    until = [*times[1:], float("inf")]
+    return [at for at, end in zip(times, until, strict=True) if draw.wants(at, end)]
+
+
+@pytest.mark.parametrize("decoy_seconds", [1 / 30, 0.001])
+def test_a_draw_takes_what_is_shown_not_what_stands_on_the_steps(decoy_seconds: float) -> None:
+    decoys = [place / 2 for place in range(100)]
+    times = sorted([*decoys, *(at + decoy_seconds for at in decoys)])
+    for seed in range(20):
+        wanted = drawn(times, seed)
+        assert 95 <= len(wanted) <= 101
+        assert len(set(wanted) & set(decoys)) < 25
+
+
+def test_a_draw_is_repeatable_and_another_for_each_seed() -> None:
+    times = [place / 30 for place in range(600)]
+    assert drawn(times, 3) == drawn(times, 3)
+    assert drawn(times, 3) != drawn(times, 4)
+
+
+@given(
+    times=st.lists(st.floats(0, 1e6), min_size=1, max_size=60, unique=True).map(sorted),
+    seed=st.integers(0, 2**64 - 1),
+)
+def test_a_draw_leaves_no_long_shown_frame_out(times: list[float], seed: int) -> None:
+    wanted = drawn(times, seed)
+    assert times[-1] in wanted
+    for at, end in pairwise(times):
+        if end - at > 1.0:
+            assert at in wanted
 
 
 def test_a_look_without_a_length_has_no_end() -> None:
