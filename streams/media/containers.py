@@ -205,14 +205,24 @@ def name_of(container: InputContainer, kind: ContainerKind | None) -> str:
 
 
 def find_video(container: InputContainer) -> VideoStream | None:
-    """Find the track of pictures, the default one first; a cover is none."""
-    found = [
-        stream
-        for stream in container.streams.video
-        if not stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails)
-        and _has_codec(stream, VIDEO_CODECS)
-    ]
-    return min(found, key=_is_second, default=None)
+    """Find the track of pictures, the default one first; a cover of one picture is none.
+
+    That a track is but a cover or a chapter's thumbnails is the uploader's word, too: those that
+    move come after the others.
+    """
+    known = [one for one in container.streams.video if _has_codec(one, VIDEO_CODECS)]
+    found = [one for one in known if not _is_cover(one) or _moves(one)]
+    return min(found, key=lambda one: (_is_cover(one), _is_second(one)), default=None)
+
+
+def _moves(stream: VideoStream) -> bool:
+    if stream.disposition & Disposition.timed_thumbnails:
+        return stream.frames != 1  # fragments do not say how many
+    return stream.frames > 1
+
+
+def _is_cover(stream: VideoStream) -> bool:
+    return bool(stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails))
 
 
 def find_sound(container: InputContainer) -> AudioStream | None:

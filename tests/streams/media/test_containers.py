@@ -1,6 +1,8 @@
 """`streams.media.containers`: what FFmpeg may read, and that it follows no name."""
 
 import io
+import struct
+from dataclasses import replace
 
 import av
 import pytest
@@ -12,6 +14,7 @@ from av.video.stream import VideoStream
 from agents.benchmarks.hostile_media import (
     FILMS,
     SOUNDS,
+    make_film,
     scene,
 )
 from streams.errors import UndecodableMediaError
@@ -43,6 +46,31 @@ def with_cover(sound: bytes) -> bytes:
                 packet.stream = track
                 target.mux(packet)
     return file.getvalue()
+
+
+def boxes(body: bytes, start: int, end: int) -> dict[bytes, list[int]]:
+    """Give where each kind of an MP4's boxes begins."""
+    found: dict[bytes, list[int]] = {}
+    while start < end:
+        found.setdefault(body[start + 4 : start + 8], []).append(start)
+        start += int.from_bytes(body[start : start + 4])
+    return found
+
+
+def test_pictures_that_the_sound_calls_its_chapters_are_a_video() -> None:
+    body = make_film(replace(FILMS["mp4"], audio="aac", audio_rate=48_000))
+    (movie,) = boxes(body, 0, len(body))[b"moov"]
+    length = int.from_bytes(body[movie : movie + 4])
+    video, sound = boxes(body, movie + 8, movie + length)[b"trak"]
+    (head,) = boxes(body, video + 8, sound)[b"tkhd"]
+    chapters = struct.pack(">I4sI4s", 20, b"tref", 12, b"chap") + body[head + 20 : head + 24]
+    size = int.from_bytes(body[sound : sound + 4])
+    changed = bytearray(body)
+    changed[sound + size : sound + size] = chapters
+    struct.pack_into(">I", changed, sound, size + 20)
+    struct.pack_into(">I", changed, movie, length + 20)
+    kept, summary = look(bytes(changed))
+    assert (summary.kind, len(kept.frames)) == (MediaKind.VIDEO, 4)
 
 
 def test_a_cover_is_no_video(films: dict[str, bytes]) -> None:
