@@ -243,6 +243,9 @@ class _Examination:
             place.shrink_to(seen.size_bytes)  # the first step alone decodes more
         if not (seen.reached_end or any(one.startswith("dense") for one in seen.skipped)):
             seen.skipped.append(CAPPED)
+        wants_sound = bool(len(shelf.sounds) or shelf.voices or self._index)
+        if wants_sound and media.has_sound and seen.frames and not media.heard_end:
+            seen.skipped.append("sound_rest:cap")
 
     async def _take(
         self, seen: Seen, name: str, take: Callable[[], Awaitable[None]], *, applies: bool

@@ -184,6 +184,7 @@ class DecodedMedia:
         reached_end: whether nothing comes after it. The decoder came to the end of the track and
             knows; the duration is only what an uploader claims.
         has_sound: whether there is a track of sound, decoded or not.
+        heard_end: whether its sound, where asked for, was decoded until the track ended.
         sound: where it was asked for and could be decoded.
     """
 
@@ -195,6 +196,7 @@ class DecodedMedia:
     looked_until_seconds: float = 0.0
     reached_end: bool = False
     has_sound: bool = False
+    heard_end: bool = False
     sound: Sound | None = None
 
 

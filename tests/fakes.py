@@ -150,6 +150,7 @@ class FakeFilm:
             looked_until_seconds=until,
             reached_end=until >= self.seconds,
             has_sound=self.sound is not None,
+            heard_end=self.sound is not None,
             sound=self._part(look.start_seconds, until) if look.sound else None,
         )
 

@@ -49,7 +49,7 @@ REQUEST = struct.Struct("<BQdIdddBQ")
 and the look: start, seconds (-1: as much as the caps allow), frames a second, flags, seed."""
 
 _KEY_FRAMES, _SOUND, _SEEDED = 1, 2, 4
-_END = 1
+_END, _HEARD_END = 1, 2
 
 REPLY = struct.Struct("<BQi")
 """Zygote to parent: a `Reply`, the job, its wait status."""
@@ -138,6 +138,7 @@ class Summary:
     looked_until_seconds: float = 0.0
     reached_end: bool = False
     has_sound: bool = False
+    heard_end: bool = False
 
 
 def pack_request(
@@ -232,7 +233,7 @@ class FrameWriter:
             FORMATS.index(summary.format),
             frames,
             summary.has_sound,
-            _END * summary.reached_end,
+            _END * summary.reached_end | _HEARD_END * summary.heard_end,
             min(max(summary.frame_count, frames), 2**32 - 1),
             sound_bytes,
             summary.duration_seconds,
@@ -274,7 +275,7 @@ def parse_frames(buffer: memoryview, limits: Limits) -> DecodedMedia:
     duration, looked_until, sound_at = (_check_seconds(value) for value in times)
     if place >= len(KINDS) or name >= len(FORMATS) or frames > frame_count:
         raise DecoderCrashedError("the decoder's answer is malformed")
-    if has_sound > 1 or reached & ~_END:
+    if has_sound > 1 or reached & ~(_END | _HEARD_END):
         raise DecoderCrashedError("the decoder's answer is malformed")
     kind = KINDS[place]
     _check_amounts(kind, frames, sound_bytes, limits, has_sound=bool(has_sound))
@@ -287,6 +288,7 @@ def parse_frames(buffer: memoryview, limits: Limits) -> DecodedMedia:
         looked_until_seconds=looked_until,
         reached_end=bool(reached & _END),
         has_sound=bool(has_sound),
+        heard_end=bool(reached & _HEARD_END),
         sound=_read_sound(buffer, limits.sound_start, sound_bytes, sound_at),
     )
 

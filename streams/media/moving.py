@@ -161,6 +161,7 @@ class _Moving:
             looked_until_seconds=until,
             reached_end=ended,
             has_sound=self._has_sound,
+            heard_end=self._is_heard(),
         )
 
     def _seen_until(self) -> float:

@@ -276,6 +276,18 @@ async def test_a_film_is_looked_at_to_its_end_whatever_it_claims(watch: Watch) -
     assert ran.examined.matches[0].decision is Decision.ALERT
 
 
+async def test_sound_that_was_not_heard_to_its_end_makes_a_clear_film_partly_looked(
+    watch: Watch,
+) -> None:
+    class Deaf(FakeRecogniser):
+        async def decode(self, body: bytes, look: Look = STILL) -> DecodedMedia:
+            return replace(await super().decode(body, look), heard_end=False)
+
+    ran = await run(Deaf(films={b"film": film()}), everything(watch))
+    assert ran.skipped == ["sound_rest:cap"]
+    assert inspected(0, "", [], ran.examined.looked).reason == PARTLY_LOOKED
+
+
 async def test_where_a_film_is_looked_at_is_drawn_anew_for_each_part(watch: Watch) -> None:
     seeds = []
     for _ in range(2):

@@ -98,12 +98,14 @@ def test_what_the_writer_writes_the_parser_reads(
 
 
 @pytest.mark.parametrize("reached_end", [True, False])
-def test_the_writer_tells_whether_the_end_was_reached(reached_end: bool) -> None:
+@pytest.mark.parametrize("heard_end", [True, False])
+def test_the_writer_tells_whether_the_ends_were_reached(reached_end: bool, heard_end: bool) -> None:
     buffer = bytearray(CAPACITY)
     writer = FrameWriter(memoryview(buffer), LIMITS)
     writer.add(1, 1, [b"xyz"], 0.0)
-    writer.finish(Status.FINE, replace(summary(), reached_end=reached_end))
-    assert parse(buffer).reached_end is reached_end
+    writer.finish(Status.FINE, replace(summary(), reached_end=reached_end, heard_end=heard_end))
+    media = parse(buffer)
+    assert (media.reached_end, media.heard_end) == (reached_end, heard_end)
 
 
 def test_frames_that_are_forgotten_make_room() -> None:

@@ -64,6 +64,7 @@ def described(media: DecodedMedia) -> Summary:
         looked_until_seconds=media.looked_until_seconds,
         reached_end=media.reached_end,
         has_sound=media.has_sound,
+        heard_end=media.heard_end,
     )
 
 

@@ -78,6 +78,15 @@ def test_out_of_time_keeps_the_frames_so_far_and_the_sound(
     assert limited == [moving.FILM_CPU_SECONDS, moving.SOUND_CPU_SECONDS, 0]
 
 
+def test_sound_beyond_the_cap_is_told(
+    films: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert look(films["mp4"], Look(sound=True))[1].heard_end
+    monkeypatch.setattr(soundtrack, "MAX_SOUND_BYTES", 32_000)
+    kept, summary = look(films["mp4"], Look(sound=True))
+    assert (kept.seconds, summary.reached_end, summary.heard_end) == (1.0, True, False)
+
+
 def test_out_of_time_before_anything_is_told(films: dict[str, bytes]) -> None:
     def limit(seconds: float) -> None:
         if seconds:
