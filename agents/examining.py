@@ -15,6 +15,7 @@ from functools import partial
 from time import perf_counter
 
 from agents.cutting import Cut, to_its_end
+from agents.examined import CAPPED, CRASHED, NO_MODEL, NO_TIME, SOUND_CAPPED, Examined, Known
 from agents.room import Place, Room
 from agents.steps.examining import (
     MOST_READING_BUDGET,
@@ -47,14 +48,11 @@ from agents.steps.seen import (
     pairs_at_hand,
 )
 from agents.steps.subjects import find_faces, find_voices
-from agents.steps.triaging import KeywordIndex
 from alerts.calibration import shipped_calibration
-from alerts.policy import Calibration
 from gpu_kernels.faces import Faces
 from gpu_kernels.fingerprint import ImageFingerprint
 from gpu_kernels.keypoints import Keypoints, agree
 from gpu_kernels.lettering import Lettering
-from monitors.gallery import Gallery
 from monitors.recognition import Recogniser
 from streams.errors import DecoderCrashedError, EngineError, MediaError, ModelError
 from streams.types import Look, Looked, Match, MediaKind
@@ -66,53 +64,8 @@ Told = Callable[[str, float], None]
 Draw = Callable[[], int]
 """Gives a seed below 2**64."""
 
-NO_MODEL = "no_model"
-"""Why a step was skipped whose network or language is not on this machine."""
-CAPPED = "rest:cap"
-"""Skipped where the decoder did not come to the medium's end."""
-CRASHED = "crashed"
-"""Why a step is not done over which the medium killed what looked at it."""
-NO_TIME = "no_time"
-"""Why a step is not begun, or was cut: another try may have the time."""
-
 MOST_SPEECH_BUDGET = 15.0
 """Seconds of computing for writing down what is said."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Examined:
-    """What became of one medium.
-
-    Args:
-        matches: every candidate, best first.
-        looked: at what.
-        findings: that the matches were made of.
-    """
-
-    matches: list[Match]
-    looked: Looked
-    findings: Findings
-
-    @property
-    def lacking(self) -> list[str]:
-        """The steps that lacked a network or a language."""
-        skipped = [one.partition(":") for one in self.looked.skipped]
-        return [step for step, _, why in skipped if why == NO_MODEL]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """What is compared with.
-
-    Args:
-        gallery: the references in force.
-        index: their cases' keywords, made ready.
-        calibration: None takes the shipped one.
-    """
-
-    gallery: Gallery
-    index: KeywordIndex
-    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +141,8 @@ class _Examination:
         self._thorough = means.thorough
         self._findings = Findings(space=recogniser.space)
         self._cut = Cut(None)
+        shelf = self._gallery.shelf
+        self._wants_sound = bool(len(shelf.sounds) or shelf.voices or self._index)
 
     async def run(self, body: bytes, cut: Cut, place: Place) -> Examined:
         self._cut = cut
@@ -209,13 +164,11 @@ class _Examination:
 
     async def _look(self, body: bytes, place: Place) -> Seen:
         """Take the steps without which nothing is seen: key frames; of a sound alone, the sound."""
-        shelf = self._gallery.shelf
-        wants_sound = bool(len(shelf.sounds) or shelf.voices or self._index)
         started = perf_counter()
-        media = await self._recogniser.decode(body, Look(key_frames=True, sound=wants_sound))
+        media = await self._recogniser.decode(body, Look(key_frames=True, sound=self._wants_sound))
         self._told("decode", perf_counter() - started)
         seen = Seen(replace(media, frames=()), until_seconds=media.looked_until_seconds)
-        seen.reached_end = media.reached_end or not (media.frames or wants_sound)
+        seen.reached_end = media.reached_end or not (media.frames or self._wants_sound)
         seen.frames += media.frames
         if media.kind is not MediaKind.VIDEO:
             place.shrink_to(seen.size_bytes)
@@ -243,9 +196,8 @@ class _Examination:
             place.shrink_to(seen.size_bytes)  # the first step alone decodes more
         if not (seen.reached_end or any(one.startswith("dense") for one in seen.skipped)):
             seen.skipped.append(CAPPED)
-        wants_sound = bool(len(shelf.sounds) or shelf.voices or self._index)
-        if wants_sound and media.has_sound and seen.frames and not media.heard_end:
-            seen.skipped.append("sound_rest:cap")
+        if self._wants_sound and media.has_sound and seen.frames and not media.heard_end:
+            seen.skipped.append(SOUND_CAPPED)
 
     async def _take(
         self, seen: Seen, name: str, take: Callable[[], Awaitable[None]], *, applies: bool

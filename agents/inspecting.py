@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from agents.ending import count_ends
-from agents.examining import Examined, Left
+from agents.examined import Examined
+from agents.examining import Left
 from agents.sending import Keyed, Send
 from agents.steps import inspecting
 from monitors import inbox, metrics

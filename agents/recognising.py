@@ -6,7 +6,8 @@ from collections import OrderedDict
 import structlog
 from redis.asyncio import Redis
 
-from agents.examining import Examined, Examiner, Known, Left
+from agents.examined import Examined, Known
+from agents.examining import Examiner, Left
 from agents.room import Room
 from agents.steps.triaging import KeywordIndex
 from monitors import metrics

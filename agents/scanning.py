@@ -14,7 +14,8 @@ from typing import Annotated, Self
 
 import typer
 
-from agents.examining import Examined, Examiner, Known
+from agents.examined import Examined, Known
+from agents.examining import Examiner
 from agents.scan_report import FileResult, JsonReport, Report, TableReport, progress_over, warn
 from agents.steps.inspecting import inspected
 from agents.steps.triaging import KeywordIndex

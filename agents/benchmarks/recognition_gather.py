@@ -17,7 +17,8 @@ from typing import TypeAlias
 import gpu_kernels
 from agents.benchmarks.recognition_records import Record, Seen, from_record, to_record
 from agents.benchmarks.recognition_set import KindSet, Post
-from agents.examining import Examiner, Known
+from agents.examined import Known
+from agents.examining import Examiner
 from agents.steps.triaging import KeywordIndex
 from gpu_kernels.arrays import pack
 from gpu_kernels.fingerprint import ImageFingerprint
@@ -45,6 +46,7 @@ _CODE = (
     "agents/examining.py",
     "agents/steps/examining.py",
     "agents/steps/matching.py",
+    "agents/steps/seen.py",
 )
 """What findings depend on; the calibration is not among it."""
 

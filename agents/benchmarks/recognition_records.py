@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from agents.examining import Examined
+from agents.examined import Examined
 from agents.steps.findings import FilmFound, Findings, StillFound
 from alerts.policy import Points
 from gpu_kernels.alignment import Alignment

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from agents.benchmarks.hostile_media import FILMS, make_film
 from agents.benchmarks.spoken import Samples, say
-from agents.examining import Examiner, Known
+from agents.examined import Known
+from agents.examining import Examiner
 from agents.steps.triaging import KeywordIndex
 from gpu_kernels.arrays import pack
 from monitors.deriving import derive

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import structlog
 
-from agents.examining import MOST_SPEECH_BUDGET, Examined, Examiner, Known
+from agents.examined import Examined, Known
+from agents.examining import MOST_SPEECH_BUDGET, Examiner
 from agents.room import ROOM_BYTES, Place, Room
 from agents.steps.examining import SPEECH_SECONDS
 from agents.steps.inspecting import PARTLY_LOOKED, inspected

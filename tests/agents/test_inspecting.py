@@ -9,7 +9,8 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from agents.examining import Examined, Left
+from agents.examined import Examined
+from agents.examining import Left
 from agents.inspecting import BATCH_SECONDS, DEPTH_SECONDS, Inspecting, Media, Tries
 from agents.steps.findings import Findings
 from monitors import inbox

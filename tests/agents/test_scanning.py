@@ -23,7 +23,7 @@ from agents import scanning
 from agents.benchmarks.hostile_media import FILMS, Pixels, make_film, make_picture, scene
 from agents.demo.edits import EDITS
 from agents.demo.scenes import draw
-from agents.examining import Examined
+from agents.examined import Examined
 from agents.scan_report import FileResult, JsonReport, TableReport, progress_over, to_json
 from agents.scanning import LiveGallery, Scanner, in_order, list_files
 from agents.steps.findings import Findings

@@ -3,7 +3,7 @@
 import json
 
 from agents.benchmarks.recognition_records import from_record, to_record
-from agents.examining import Examined
+from agents.examined import Examined
 from agents.steps.findings import Findings
 from streams.types import Looked, MediaKind
 from tests.agents.benchmarks.findings import a_film, a_sound, a_still
