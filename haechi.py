@@ -140,7 +140,9 @@ def main() -> None:
 
 
 def _end(message: str, status: int) -> None:
-    typer.echo(f"haechi: {' '.join(message.split())}", err=True)
+    from monitors.command_line import printable
+
+    typer.echo(f"haechi: {printable(' '.join(message.split()))}", err=True)
     sys.exit(status)
 
 

@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
+from monitors.command_line import printable
 from streams.types import Decision, Looked, Match, Outcome
 
 HEADINGS = ("case", "reference", "confidence", "decision", "evidence")
@@ -118,7 +119,7 @@ def _match(match: Match) -> dict[str, object]:
 
 def warn(message: str) -> None:
     """Say something beside the results."""
-    typer.echo(f"haechi scan: {message}", err=True)
+    typer.echo(f"haechi scan: {printable(message)}", err=True)
 
 
 @contextlib.contextmanager
@@ -142,7 +143,7 @@ def _row(path: str, match: Match) -> tuple[str, ...]:
     evidence = ", ".join(f"{one.modality} {one.similarity:.2f}" for one in match.evidence)
     decision = f"[{colour[match.decision]}]{match.decision}[/]"
     return (
-        escape(path),
+        escape(printable(path)),
         match.case[:8],
         match.reference[:8],
         f"{match.confidence:.3f}",

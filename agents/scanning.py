@@ -19,6 +19,7 @@ from agents.examining import Examiner
 from agents.scan_report import FileResult, JsonReport, Report, TableReport, progress_over, warn
 from agents.steps.inspecting import inspected
 from agents.steps.triaging import KeywordIndex
+from monitors.command_line import printable
 from monitors.database import Database
 from monitors.gallery import Gallery, GalleryKeeper, check_spaces
 from monitors.keystore import KeyStore
@@ -231,7 +232,7 @@ def scan(
     """Look for every active case's references in files and folders. Writes nothing."""
     for path in paths:
         if not os.path.lexists(path):
-            raise typer.BadParameter(f"no such file or folder: {path}")
+            raise typer.BadParameter(printable(f"no such file or folder: {path}"))
     settings = Settings()
     report = JsonReport() if as_json else TableReport()
     asyncio.run(_scan(settings, paths, report, show_all=show_all, jobs=jobs or available_cores()))

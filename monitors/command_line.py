@@ -54,7 +54,12 @@ def say(row: dict[str, Any], words: str, *, as_json: bool) -> None:
     if as_json:
         print_json(row)
     else:
-        typer.echo(words.encode(errors="replace").decode())  # a path need not be text
+        typer.echo(printable(words))
+
+
+def printable(text: str) -> str:
+    """Replace whatever could steer a terminal: a file's name is its uploader's choice."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)
 
 
 def print_json(row: dict[str, Any]) -> None:

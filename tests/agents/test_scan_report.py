@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.scan_report import FileResult, JsonReport, TableReport, progress_over, to_json
+from agents.scan_report import FileResult, JsonReport, TableReport, progress_over, to_json, warn
 from streams.types import (
     CaseId,
     ContentId,
@@ -92,6 +92,20 @@ def test_the_table_names_what_was_sighted_and_counts_every_end(
     assert "a.jpg" in shown
     assert "alert" in shown
     assert "3 files: 2 refused (media_too_large), 1 sighted" in shown
+
+
+def test_a_name_that_would_steer_the_terminal_is_shown_without_its_orders(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    hostile = "\x1b[2J\x9b31m\u202e.jpg"
+    for report in (JsonReport(), TableReport()):
+        report.add(FileResult(path=hostile, outcome=Outcome.SIGHTED, matches=(MATCH,)))
+        report.end()
+    warn(f"cannot list {hostile}")
+    shown = capsys.readouterr()
+    assert json.loads(shown.out.splitlines()[0])["path"] == hostile
+    assert "\ufffd[2J\ufffd31m\ufffd.jpg" in shown.out.replace("\n", "")
+    assert not set("\x1b\x9b\u202e") & set(shown.out + shown.err)
 
 
 def test_no_files_are_said_to_be_none(capsys: pytest.CaptureFixture[str]) -> None:

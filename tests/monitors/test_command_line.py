@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from monitors.command_line import opened_register, say, set_actor
+from monitors.command_line import opened_register, printable, say, set_actor
 from streams.settings import Settings
 
 
@@ -18,4 +18,12 @@ def test_who_calls_stands_in_the_audit_log(tmp_path: Path) -> None:
 def test_a_path_that_is_no_text_can_be_printed(capsys: pytest.CaptureFixture[str]) -> None:
     say({"path": "a\udcff"}, "a\udcff", as_json=False)
     say({"path": "a\udcff"}, "", as_json=True)
-    assert capsys.readouterr().out == 'a?\n{"path": "a\\udcff"}\n'
+    assert capsys.readouterr().out == 'a\ufffd\n{"path": "a\\udcff"}\n'
+
+
+def test_a_name_that_would_steer_the_terminal_is_shown_without_its_orders(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    say({}, "\x1b]0;gone\x07\n\u202egpj.해치 é", as_json=False)
+    assert capsys.readouterr().out == "\ufffd]0;gone\ufffd\ufffd\ufffdgpj.해치 é\n"
+    assert printable("한국어 [x]") == "한국어 [x]"
