@@ -195,6 +195,28 @@ def add_keywords(
             say(row, f"{word}: {', '.join(found)}", as_json=as_json)
 
 
+@keyword_app.command("list")
+def list_keywords(name: CaseName, *, as_json: AsJson = False) -> None:
+    """List a case's keywords with their identifiers, the oldest first."""
+    with opened_register() as register:
+        found = register.list_keywords(register.find(name).id)
+    for keyword, text in found:
+        say({"keyword": keyword, "text": text}, f"{keyword}  {text}", as_json=as_json)
+
+
+@keyword_app.command("remove")
+def remove_keyword(
+    name: CaseName,
+    keyword: Annotated[str, typer.Argument(metavar="KEYWORD", help="Its identifier.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Watch for a word no longer; the tasks that it opened stay."""
+    with opened_register() as register:
+        register.remove_keyword(name, keyword)
+    say({"keyword": keyword, "removed": True}, f"{keyword} is removed", as_json=as_json)
+
+
 def _read_words() -> list[str]:
     """Read words that `ps` and the shell's history shall not show: a keyword may be a name."""
     return [word for line in sys.stdin.read().splitlines() if (word := line.strip())]

@@ -1,4 +1,4 @@
-"""A case's references as officers see them: what is enrolled, and what is set aside by hand."""
+"""A case's references as officers see them: what is enrolled, set aside by hand, or taken out."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,10 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitors.audit import Detail
-from monitors.cases import find_case
+from monitors.cases import find_case, raise_gallery_version
 from monitors.quarantine import SIGHTING_LOCK, Quarantine, Reason, begin, count_held
 from monitors.register import CaseRegister
-from monitors.tables import features, references
+from monitors.tables import features, held_sightings, negatives, references, sighting_counters
 from streams.errors import UnknownReferenceError
 from streams.types import CaseId, MediaKind, ReferenceId
 
@@ -87,6 +87,35 @@ def quarantine_by_hand(
         detail: Detail = {"reference": found, "until": until.isoformat()}
         register.record(connection, "reference.quarantine", owner, detail)
     return until
+
+
+def remove_reference(register: CaseRegister, case: str, reference: str) -> ReferenceId:
+    """Forget a reference: its features, what it holds, and what counts against it alone.
+
+    The tasks that it opened stay, and so does their content. Audited.
+
+    Returns:
+        Its identifier.
+
+    Raises:
+        UnknownCaseError: there is no such case.
+        UnknownReferenceError: it has no such reference.
+    """
+    with register.database.write() as connection:
+        register.database.lock(connection, SIGHTING_LOCK)
+        owner = find_case(connection, case, lock=True).id
+        found = require_reference(connection, owner, reference)
+        gone = {
+            table.name: connection.execute(
+                sa.delete(table).where(table.c.reference_id == found)
+            ).rowcount
+            for table in (features, held_sightings, negatives, sighting_counters)
+        }
+        connection.execute(sa.delete(references).where(references.c.id == found))
+        raise_gallery_version(connection)
+        detail: Detail = {"reference": found, **gone}
+        register.record(connection, "reference.remove", owner, detail)
+    return found
 
 
 def _spaces(connection: Connection, case: CaseId) -> dict[str, tuple[str, ...]]:

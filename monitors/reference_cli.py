@@ -14,7 +14,12 @@ from rich.text import Text
 
 from monitors.cases import Consent
 from monitors.command_line import AsJson, CaseName, iso, opened_register, print_json, say
-from monitors.enrolled import ReferenceRow, list_references, quarantine_by_hand
+from monitors.enrolled import (
+    ReferenceRow,
+    list_references,
+    quarantine_by_hand,
+    remove_reference,
+)
 from monitors.register import CaseRegister
 from streams.settings import Settings
 from streams.types import CaseId
@@ -134,6 +139,14 @@ def quarantine(
         until = quarantine_by_hand(register, name, reference, seconds)
     row = {"reference": reference, "quarantined_until": iso(until)}
     say(row, f"{reference} is in quarantine until {iso(until)}", as_json=as_json)
+
+
+@reference_app.command("remove")
+def remove_command(name: CaseName, reference: ReferenceName, *, as_json: AsJson = False) -> None:
+    """Forget a reference and what it holds in quarantine; the tasks that it opened stay."""
+    with opened_register() as register:
+        gone = remove_reference(register, name, reference)
+    say({"reference": gone, "removed": True}, f"{gone} is removed", as_json=as_json)
 
 
 def _as_json(row: ReferenceRow) -> dict[str, Any]:

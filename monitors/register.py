@@ -44,6 +44,7 @@ from streams.errors import (
     DatabaseUnavailableError,
     KeyDestroyedError,
     UnknownCaseError,
+    UnknownKeywordError,
 )
 from streams.types import CaseId, KeywordId
 
@@ -205,6 +206,21 @@ class CaseRegister:
             raise_gallery_version(connection)
             self.record(connection, "keyword.add", case.id, {"keyword": keyword})
         return keyword
+
+    def remove_keyword(self, name: str, keyword: str) -> None:
+        """Watch for a word no longer; the tasks that it opened stay.
+
+        Raises:
+            UnknownCaseError: there is no such case.
+            UnknownKeywordError: it has no such keyword.
+        """
+        with self.database.write() as connection:
+            case = find_case(connection, name, lock=True).id
+            own = (keywords.c.id == keyword, keywords.c.case_id == case)
+            if not connection.execute(sa.delete(keywords).where(*own)).rowcount:
+                raise UnknownKeywordError("the case has no such keyword")
+            raise_gallery_version(connection)
+            self.record(connection, "keyword.remove", case, {"keyword": keyword})
 
     def list_keywords(self, case: CaseId) -> list[tuple[KeywordId, str]]:
         """List a case's keywords, the oldest first; none where its key is destroyed."""

@@ -23,6 +23,7 @@ StreamError
 │   ├── CaseNotActiveError
 │   └── NoConsentError               the case lacks the consent to a face or a voice
 ├── UnknownReferenceError        the case has no reference of this identifier
+├── UnknownKeywordError          the case has no keyword of this identifier
 ├── UnknownNegativeError         no negative has this identifier
 ├── UnknownTaskError             no task has this identifier
 ├── AccountError                 a user of the console that cannot be added or changed
@@ -181,6 +182,12 @@ class UnknownReferenceError(StreamError):
     """The case has no reference of this identifier."""
 
     reason = "unknown_reference"
+
+
+class UnknownKeywordError(StreamError):
+    """The case has no keyword of this identifier."""
+
+    reason = "unknown_keyword"
 
 
 class UnknownNegativeError(StreamError):

@@ -12,6 +12,7 @@ from alerts.held import Released, release, release_due
 from alerts.sightings import record_sighting
 from alerts.tasks import Desk
 from monitors.database import Database
+from monitors.enrolled import remove_reference
 from monitors.quarantine import KEEP_DISCARDED, QuarantineLimits, quarantines
 from monitors.register import CaseRegister
 from monitors.tables import (
@@ -216,6 +217,20 @@ def test_a_withdrawal_takes_what_is_held_with_it(
     clock.advance(1000)
     assert release_due(desk, clock.now()).sightings == 0
     assert [len(rows(desk, table)) for table in TABLES] == before
+
+
+def test_a_removed_reference_takes_what_it_holds_with_it_and_leaves_its_tasks(
+    desk: Desk, register: CaseRegister, clock: FakeClock, flood: list[Sighting], match: Match
+) -> None:
+    see(desk, clock, flood)
+    before = [len(rows(desk, table)) for table in TABLES]
+    assert remove_reference(register, "A", match.reference) == match.reference
+    assert not rows(desk, held_sightings)
+    assert not rows(desk, sighting_counters)
+    clock.advance(1000)
+    assert release_due(desk, clock.now()).sightings == 0
+    assert [len(rows(desk, table)) for table in TABLES] == before
+    assert before[0] == 3
 
 
 def test_a_case_that_ended_meanwhile_gets_no_tasks(

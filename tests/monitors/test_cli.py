@@ -12,7 +12,13 @@ from typer.testing import CliRunner, Result
 
 from monitors import recognition
 from monitors.cli import audit_app, case_app, db_app, parse_end
-from streams.errors import CaseError, ConfigurationError, NoConsentError, UnknownCaseError
+from streams.errors import (
+    CaseError,
+    ConfigurationError,
+    NoConsentError,
+    UnknownCaseError,
+    UnknownKeywordError,
+)
 from tests.fakes import FakeRecogniser, picture_bytes
 
 OPEN = ("open", "--alias", "나무", "--age-class", "adult", "--basis", "victim_request")
@@ -98,6 +104,21 @@ def test_keywords_can_be_given_where_nobody_sees_them(run: Run) -> None:
     assert [row["text"] for row in _rows(typed)] == ["해치 공주", "딥페이크"]
     shown = _rows(run("show", "나무", "--json"))[0]["keywords"]
     assert [one["text"] for one in shown] == ["해치 공주", "딥페이크"]
+
+
+def test_a_wrong_keyword_is_found_in_the_list_and_taken_out(run: Run) -> None:
+    run(*OPEN)
+    run("keyword", "add", "나무", "해치", "딥페이크")
+    listed = _rows(run("keyword", "list", "나무", "--json"))
+    assert {one["text"] for one in listed} == {"해치", "딥페이크"}
+    wrong, kept = listed
+    assert f"{wrong['keyword']}  {wrong['text']}" in run("keyword", "list", "나무").stdout
+    assert _rows(run("keyword", "remove", "나무", wrong["keyword"], "--json")) == [
+        {"keyword": wrong["keyword"], "removed": True}
+    ]
+    assert _rows(run("keyword", "list", "나무", "--json")) == [kept]
+    with pytest.raises(UnknownKeywordError):
+        run("keyword", "remove", "나무", wrong["keyword"])
 
 
 def test_a_withdrawn_case_shows_nothing_any_more(run: Run, tmp_path: Path) -> None:

@@ -2,16 +2,23 @@
 
 from datetime import timedelta
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 
 from monitors.audit import verify
 from monitors.database import Database
-from monitors.enrolled import list_references, quarantine_by_hand, require_reference
+from monitors.enrolled import (
+    list_references,
+    quarantine_by_hand,
+    remove_reference,
+    require_reference,
+)
 from monitors.keystore import KeyStore
+from monitors.negatives import add_negative
 from monitors.quarantine import Reason
 from monitors.register import CaseRegister
-from monitors.tables import audit, features, gallery_version
+from monitors.tables import audit, features, gallery_version, negatives, references
 from streams.errors import UnknownCaseError, UnknownReferenceError
 from streams.types import CaseId, MediaKind, ReferenceId
 from tests.alerts.rows import add_content, add_reference, content_of
@@ -84,3 +91,39 @@ def test_a_reference_is_its_own_cases(
         quarantine_by_hand(register, "B", reference, 60)
     with pytest.raises(UnknownCaseError):
         quarantine_by_hand(register, "nobody", reference, 60)
+
+
+def test_a_removed_reference_leaves_nothing_but_the_log(
+    register: CaseRegister, database: Database, keystore: KeyStore, clock: FakeClock, case: CaseId
+) -> None:
+    wrong, kept = (enrol(database, clock, case, number) for number in (1, 2))
+    with database.write() as connection:
+        for one in (wrong, kept):
+            values = {"reference_id": one, "space": "sscd/1", "sealed": b"s"}
+            connection.execute(sa.insert(features).values(values))
+    for reference in (wrong, None):
+        add_negative(register, case, {"sscd/1": [{"pdq": np.zeros(1)}]}, reference=reference)
+    with database.read() as connection:
+        before = connection.execute(sa.select(gallery_version.c.version)).scalar_one()
+    assert remove_reference(register, "A", wrong) == wrong
+    with database.read() as connection:
+        assert connection.execute(sa.select(gallery_version.c.version)).scalar_one() == before + 1
+        assert list(connection.scalars(sa.select(references.c.id))) == [kept]
+        assert list(connection.scalars(sa.select(features.c.reference_id))) == [kept]
+        assert list(connection.scalars(sa.select(negatives.c.reference_id))) == [None]
+        last = connection.execute(sa.select(audit).order_by(audit.c.seq.desc())).first()
+        assert verify(connection, keystore.audit_key()).broken_at is None
+    assert last is not None
+    assert (last.action, last.subject) == ("reference.remove", case)
+    assert (last.detail["reference"], last.detail["features"]) == (wrong, 1)
+
+
+def test_a_reference_of_another_case_is_not_removed(
+    register: CaseRegister, database: Database, clock: FakeClock, case: CaseId
+) -> None:
+    reference = enrol(database, clock, case, 1)
+    register.open(an_adults_case("B"))
+    with pytest.raises(UnknownReferenceError):
+        remove_reference(register, "B", reference)
+    with database.read() as connection:
+        assert len(list_references(connection, case, clock.now())) == 1

@@ -74,6 +74,15 @@ def test_a_reference_is_set_aside_by_hand(
     assert "by_hand" in run("reference", "list", "A").stdout
 
 
+def test_a_reference_is_taken_out(run: Callable[..., Result], reference: str) -> None:
+    assert rows(run("reference", "remove", "A", reference, "--json")) == [
+        {"reference": reference, "removed": True}
+    ]
+    assert run("reference", "list", "A", "--json").stdout == ""
+    with pytest.raises(UnknownReferenceError):
+        run("reference", "remove", "A", reference)
+
+
 def test_an_unknown_reference_is_said(run: Callable[..., Result], reference: str) -> None:
     with pytest.raises(UnknownReferenceError):
         run("reference", "quarantine", "A", "f" * 32)

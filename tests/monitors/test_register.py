@@ -30,6 +30,7 @@ from streams.errors import (
     DatabaseUnavailableError,
     KeyDestroyedError,
     UnknownCaseError,
+    UnknownKeywordError,
 )
 from streams.types import CaseId, KeywordId
 from tests.fakes import FakeClock, an_adults_case
@@ -169,6 +170,34 @@ def test_a_keyword_is_sealed_and_comes_back(register: CaseRegister, database: Da
 def test_the_same_keyword_twice_is_one_however_it_is_composed(register: CaseRegister) -> None:
     register.open(an_adults_case())
     assert register.add_keyword("A", "가나") == register.add_keyword("A", "\u1100\u1161나")
+
+
+def test_a_keyword_is_taken_out_and_every_gallery_told(
+    register: CaseRegister, database: Database, clock: FakeClock
+) -> None:
+    case = register.open(an_adults_case()).id
+    wrong = register.add_keyword("A", "wrong")
+    clock.advance(1)
+    kept = register.add_keyword("A", "right")
+    before = _version(database)
+    register.remove_keyword("A", wrong)
+    assert register.list_keywords(case) == [(kept, "right")]
+    assert _version(database) == before + 1
+    assert _actions(database)[-1] == ("keyword.remove", case)
+
+
+def test_a_keyword_of_another_case_is_not_taken_out(
+    register: CaseRegister, database: Database
+) -> None:
+    keyword = register.add_keyword(register.open(an_adults_case("A")).id, "word")
+    register.open(an_adults_case("B"))
+    before = _version(database)
+    with pytest.raises(UnknownKeywordError):
+        register.remove_keyword("B", keyword)
+    with pytest.raises(UnknownCaseError):
+        register.remove_keyword("nobody", keyword)
+    assert _version(database) == before
+    assert register.list_keywords(register.find("A").id) == [(keyword, "word")]
 
 
 @pytest.mark.parametrize("word", ["", "   ", "x" * 201])
