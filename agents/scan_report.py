@@ -47,8 +47,12 @@ class Report(Protocol):
         """Take one file's result."""
         ...
 
-    def end(self) -> None:
-        """Say what there is to say once all files have ended."""
+    def end(self, stopped_of: int | None = None) -> None:
+        """Say what there is to say once no more files end.
+
+        Args:
+            stopped_of: how many files there were, where not all of them were looked at.
+        """
         ...
 
 
@@ -58,7 +62,7 @@ class JsonReport:
     def add(self, result: FileResult) -> None:
         typer.echo(to_json(result))
 
-    def end(self) -> None:
+    def end(self, stopped_of: int | None = None) -> None:  # noqa: ARG002 - the table's
         return
 
 
@@ -75,7 +79,7 @@ class TableReport:
         ] += 1
         self._shown += [(result.path, match) for match in result.matches]
 
-    def end(self) -> None:
+    def end(self, stopped_of: int | None = None) -> None:
         console = Console()
         if self._shown:
             table = Table(Column("file", overflow="fold", min_width=24), *HEADINGS)
@@ -83,7 +87,10 @@ class TableReport:
                 table.add_row(*_row(path, match))
             console.print(table)
         ends = ", ".join(f"{number} {outcome}" for outcome, number in self._counts.most_common())
-        console.print(f"{sum(self._counts.values())} files: {ends}" if ends else "no files")
+        number = sum(self._counts.values())
+        if stopped_of is not None:
+            console.print(f"stopped after {number} of {_files(stopped_of)}")
+        console.print(f"{_files(number)}: {ends}" if ends else "no files")
 
 
 def to_json(result: FileResult) -> str:
@@ -96,6 +103,10 @@ def to_json(result: FileResult) -> str:
         "looked": None if result.looked is None else asdict(result.looked),
     }
     return json.dumps(fields)
+
+
+def _files(number: int) -> str:
+    return f"{number} file" if number == 1 else f"{number} files"
 
 
 def _match(match: Match) -> dict[str, object]:

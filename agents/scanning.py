@@ -254,18 +254,32 @@ async def _scan(
                 max_bytes=MAX_BODY_BYTES,
                 show_all=show_all,
             )
-            results = scanner.scan(list_files(paths, _warn_of_folder), jobs)
-            async with contextlib.aclosing(results):
-                with progress_over(lambda: list_files(paths, lambda _: None)) as advance:
-                    async for result in results:
-                        report.add(result)
-                        advance()
-        report.end()
+            await _report(scanner.scan(list_files(paths, _warn_of_folder), jobs), paths, report)
         if gallery.lacking:
             steps = ", ".join(sorted(gallery.lacking))
             warn(f"not done for want of a model: {steps}; `haechi doctor` tells the cure")
     finally:
         database.close()
+
+
+async def _report(
+    results: AsyncGenerator[FileResult, None], paths: list[Path], report: Report
+) -> None:
+    """Hand on each result; whatever ends this, Ctrl-C too, what was found until then is told."""
+
+    def files() -> Iterator[Path]:
+        return list_files(paths, lambda _: None)
+
+    stopped = True
+    try:
+        async with contextlib.aclosing(results):
+            with progress_over(files) as advance:
+                async for result in results:
+                    report.add(result)
+                    advance()
+        stopped = False
+    finally:
+        report.end(sum(1 for _ in files()) if stopped else None)
 
 
 def available_cores() -> int:

@@ -108,6 +108,23 @@ def test_a_name_that_would_steer_the_terminal_is_shown_without_its_orders(
     assert not set("\x1b\x9b\u202e") & set(shown.out + shown.err)
 
 
+def test_one_file_is_one_file(capsys: pytest.CaptureFixture[str]) -> None:
+    report = TableReport()
+    report.add(SIGHTED)
+    report.end()
+    assert "1 file: 1 sighted" in capsys.readouterr().out
+
+
+def test_a_scan_that_was_stopped_says_after_how_many(capsys: pytest.CaptureFixture[str]) -> None:
+    report = TableReport()
+    report.add(SIGHTED)
+    report.add(REFUSED)
+    report.end(stopped_of=7)
+    shown = capsys.readouterr().out
+    assert "a.jpg" in shown
+    assert "stopped after 2 of 7 files" in shown
+
+
 def test_no_files_are_said_to_be_none(capsys: pytest.CaptureFixture[str]) -> None:
     TableReport().end()
     assert capsys.readouterr().out.strip() == "no files"

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import wave
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -296,6 +296,25 @@ def test_people_see_what_was_sighted_and_how_many_ended_how(
     assert "[red]/x" in shown
     assert "3 files: " in shown
     assert "1 refused (media_too_large)" in shown
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, EngineError("gone")])
+async def test_what_was_found_before_a_scan_was_stopped_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], end: BaseException
+) -> None:
+    for name in "abc":
+        write(tmp_path / name, b"0")
+
+    async def results() -> AsyncGenerator[FileResult, None]:
+        found = (match(Decision.ALERT),)
+        yield FileResult(path="found.jpg", outcome=Outcome.SIGHTED, matches=found)
+        raise end
+
+    with pytest.raises((KeyboardInterrupt, EngineError)):
+        await scanning._report(results(), [tmp_path], TableReport())
+    shown = capsys.readouterr().out
+    assert "found.jpg" in shown
+    assert "stopped after 1 of 3 files" in shown
 
 
 def test_no_bar_is_drawn_where_nobody_looks(capsys: pytest.CaptureFixture[str]) -> None:
