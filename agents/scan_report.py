@@ -67,16 +67,19 @@ class JsonReport:
 
 
 class TableReport:
-    """A table of the files that show something, and how many ended how."""
+    """The files that show something, those that were not looked at, and how many ended how."""
 
     def __init__(self) -> None:
         self._shown: list[tuple[str, Match]] = []
         self._counts: Counter[str] = Counter()
+        self._unseen: list[str] = []
 
     def add(self, result: FileResult) -> None:
         self._counts[
             f"{result.outcome} ({result.reason})" if result.reason else result.outcome
         ] += 1
+        if result.reason is not None:
+            self._unseen.append(f"{result.path}: {result.outcome} ({result.reason})")
         self._shown += [(result.path, match) for match in result.matches]
 
     def end(self, stopped_of: int | None = None) -> None:
@@ -87,6 +90,10 @@ class TableReport:
                 table.add_row(*_row(path, match))
             console.print(table)
         ends = ", ".join(f"{number} {outcome}" for outcome, number in self._counts.most_common())
+        if self._unseen:
+            console.print("not looked at, or in part alone:")
+        for line in self._unseen:
+            typer.echo(f"  {printable(line)}")
         number = sum(self._counts.values())
         if stopped_of is not None:
             console.print(f"stopped after {number} of {_files(stopped_of)}")

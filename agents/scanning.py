@@ -8,6 +8,7 @@ import contextlib
 import os
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated, Self
@@ -46,7 +47,11 @@ Examine = Callable[[bytes], Awaitable[Examined]]
 """Examines a file's bytes against the gallery in force; raises MediaError."""
 
 
-def list_files(paths: Iterable[Path], on_error: Callable[[OSError], None]) -> Iterator[Path]:
+def list_files(
+    paths: Iterable[Path],
+    on_error: Callable[[OSError], None],
+    on_left_out: Callable[[Path], None] = lambda _: None,
+) -> Iterator[Path]:
     """Name every file: those given as they are, and folders all the way down, sorted.
 
     Below a folder, links are followed to files inside it alone, and what is no regular file is
@@ -55,30 +60,43 @@ def list_files(paths: Iterable[Path], on_error: Callable[[OSError], None]) -> It
     Args:
         paths: files and folders.
         on_error: told of a folder that cannot be listed.
+        on_left_out: told of a link or a device that is left out.
     """
     for path in paths:
         if path.is_dir():
-            yield from _walk(path, path.resolve(), on_error)
+            yield from _Walk(path.resolve(), on_error, on_left_out).files(path)
         else:
             yield path
 
 
-def _walk(folder: Path, root: Path, on_error: Callable[[OSError], None]) -> Iterator[Path]:
-    try:
-        with os.scandir(folder) as opened:
-            entries = sorted(opened, key=lambda entry: entry.name)
-    except OSError as error:
-        on_error(error)
-        return
-    for entry in entries:
-        path = folder / entry.name
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(path, root, on_error)
-        elif entry.is_symlink():
-            if path.is_file() and path.resolve().is_relative_to(root):
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """One folder that was given, all the way down."""
+
+    root: Path
+    on_error: Callable[[OSError], None]
+    on_left_out: Callable[[Path], None]
+
+    def files(self, folder: Path) -> Iterator[Path]:
+        try:
+            with os.scandir(folder) as opened:
+                entries = sorted(opened, key=lambda entry: entry.name)
+        except OSError as error:
+            self.on_error(error)
+            return
+        for entry in entries:
+            path = folder / entry.name
+            if entry.is_dir(follow_symlinks=False):
+                yield from self.files(path)
+            elif self._is_wanted(entry, path):
                 yield path
-        elif entry.is_file():
-            yield path
+            else:
+                self.on_left_out(path)
+
+    def _is_wanted(self, entry: os.DirEntry[str], path: Path) -> bool:
+        if entry.is_symlink():
+            return path.is_file() and path.resolve().is_relative_to(self.root)
+        return entry.is_file()
 
 
 class Scanner:
@@ -254,7 +272,11 @@ async def _scan(
                 max_bytes=MAX_BODY_BYTES,
                 show_all=show_all,
             )
-            await _report(scanner.scan(list_files(paths, _warn_of_folder), jobs), paths, report)
+            left_out: list[Path] = []
+            files = list_files(paths, _warn_of_folder, left_out.append)
+            await _report(scanner.scan(files, jobs), paths, report)
+        if left_out:
+            warn(f"links and devices left out: {len(left_out)}")
         if gallery.lacking:
             steps = ", ".join(sorted(gallery.lacking))
             warn(f"not done for want of a model: {steps}; `haechi doctor` tells the cure")

@@ -115,6 +115,21 @@ def test_one_file_is_one_file(capsys: pytest.CaptureFixture[str]) -> None:
     assert "1 file: 1 sighted" in capsys.readouterr().out
 
 
+def test_what_was_not_looked_at_or_in_part_alone_is_named_with_its_reason(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    report = TableReport()
+    long = "/".join(f"folder{i}" for i in range(40))
+    part = FileResult(path=long, outcome=Outcome.CLEAR, reason="partly_looked")
+    for result in (SIGHTED, REFUSED, part, FileResult(path="fine", outcome=Outcome.CLEAR)):
+        report.add(result)
+    report.end()
+    lines = capsys.readouterr().out.splitlines()
+    assert "  [b].jpg: refused (media_too_large)" in lines
+    assert f"  {long}: clear (partly_looked)" in lines
+    assert not [line for line in lines if "fine" in line]
+
+
 def test_a_scan_that_was_stopped_says_after_how_many(capsys: pytest.CaptureFixture[str]) -> None:
     report = TableReport()
     report.add(SIGHTED)

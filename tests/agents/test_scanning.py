@@ -134,7 +134,10 @@ def test_links_are_followed_inside_the_folder_alone(tmp_path: Path) -> None:
     (folder / "to-outside").symlink_to(outside)
     (folder / "to-nothing").symlink_to(tmp_path / "nothing")
     (folder / "loop").symlink_to(folder)
-    assert list(list_files([folder], raise_)) == [inside, folder / "to-inside"]
+    os.mkfifo(folder / "pipe")
+    left_out: list[Path] = []
+    assert list(list_files([folder], raise_, left_out.append)) == [inside, folder / "to-inside"]
+    assert {path.name for path in left_out} == {"to-outside", "to-nothing", "loop", "pipe"}
     assert list(list_files([folder / "to-outside"], raise_)) == [folder / "to-outside"]
 
 
@@ -388,6 +391,7 @@ def test_a_folder_is_scanned_as_the_contract_says(home: Path, tmp_path: Path) ->
     reference = draw("city", 7)
     shown = EDITS["screenshot"](reference, random.Random(1), reference)
     write(tmp_path / "b" / "page.html", b"<html>")
+    (tmp_path / "b" / "link").symlink_to(home)
     (tmp_path / "b" / "empty.jpg").touch()
     shown.save(tmp_path / "c.jpg", quality=40)
     draw("shore", 3).save(tmp_path / "a.png")
@@ -395,6 +399,7 @@ def test_a_folder_is_scanned_as_the_contract_says(home: Path, tmp_path: Path) ->
     before = sorted(path.name for path in home.iterdir())
     done = haechi("scan", str(tmp_path), "--json", "--all", **environment(home))
     assert done.returncode == 0, done.stderr
+    assert done.stderr == "haechi scan: links and devices left out: 1\n"
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert [Path(one["path"]).name for one in found] == [
         "a.png",
