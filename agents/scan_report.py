@@ -151,7 +151,12 @@ def progress_over(files: Callable[[], Iterable[Path]]) -> Iterator[Callable[[], 
         yield lambda: None
         return
     columns = (TextColumn("scan"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(
+        *columns,
+        console=Console(stderr=True),
+        transient=True,
+        redirect_stdout=sys.stdout.isatty(),  # else results would be drawn on standard error
+    ) as progress:
         task = progress.add_task("scan", total=sum(1 for _ in files()))
         yield lambda: progress.advance(task)
 

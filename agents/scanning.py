@@ -6,7 +6,6 @@ The same decoder, engines, gallery and step as the stream's; it writes nothing.
 import asyncio
 import contextlib
 import os
-from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +33,7 @@ from streams.errors import (
 )
 from streams.media.decoder import MAX_BODY_BYTES
 from streams.media.files import read_file
+from streams.ordering import in_order
 from streams.settings import Settings
 from streams.types import Outcome
 
@@ -216,24 +216,6 @@ class LiveGallery:
             await asyncio.sleep(self._poll_seconds)
             with contextlib.suppress(DatabaseUnavailableError):  # `look` notices if it lasts
                 await asyncio.to_thread(self._keeper.refresh)
-
-
-async def in_order(
-    work: Callable[[Path], Awaitable[FileResult]], files: Iterable[Path], window: int
-) -> AsyncGenerator[FileResult, None]:
-    """Do `work` on up to `window` files at once; yield in the order of the files."""
-    waiting: deque[asyncio.Future[FileResult]] = deque()
-    try:
-        for path in files:
-            waiting.append(asyncio.ensure_future(work(path)))
-            if len(waiting) >= window:
-                yield await waiting.popleft()
-        while waiting:
-            yield await waiting.popleft()
-    finally:
-        for left in waiting:
-            left.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
 
 
 def scan(

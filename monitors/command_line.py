@@ -3,9 +3,10 @@
 import getpass
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -19,6 +20,16 @@ from streams.settings import Settings
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON, one object a line.")]
 CaseName = Annotated[str, typer.Argument(metavar="CASE", help="Identifier or alias.")]
+
+CURES: Mapping[str, str] = {
+    "decoder_crashed": "it broke the decoder, or took it too long: re-encode it",
+    "low_detail": "nearly nothing to be seen or heard: give a clearer picture or recording",
+    "media_too_large": "over 64 MiB, or too many pixels: re-encode it smaller, or cut it",
+    "subject_unclear": "not exactly one face to be seen, or voice to be heard: cut it so",
+    "undecodable_media": "no picture, video or recording, or a broken one: convert it",
+    "unreadable_file": "it cannot be opened: make it readable to you",
+}
+"""What to do, by the reason for which a medium was not enrolled."""
 
 _actor: list[str] = []  # `--actor` of this command line
 
@@ -55,6 +66,26 @@ def say(row: dict[str, Any], words: str, *, as_json: bool) -> None:
         print_json(row)
     else:
         typer.echo(printable(words))
+
+
+def require_files(paths: Sequence[Path]) -> None:
+    """Refuse a command before any of its work where a path is missing or a folder.
+
+    Raises:
+        BadParameter: naming the first such path.
+    """
+    for path in paths:
+        if path.is_dir():
+            raise typer.BadParameter(printable(f"{path} is a folder: name the files in it"))
+        if not os.path.lexists(path):
+            raise typer.BadParameter(printable(f"no such file: {path}"))
+
+
+def ended_in_words(path: str, outcome: str, reason: str | None) -> str:
+    """Say how a medium ended and, where it has a reason, what to do about it."""
+    if reason is None:
+        return f"{path}: {outcome}"
+    return f"{path}: {outcome} {reason}" + (f": {CURES[reason]}" if reason in CURES else "")
 
 
 def printable(text: str) -> str:

@@ -12,7 +12,14 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from monitors.command_line import AsJson, iso, opened_register, print_json, say
+from monitors.command_line import (
+    AsJson,
+    ended_in_words,
+    iso,
+    opened_register,
+    print_json,
+    say,
+)
 from monitors.negatives import (
     REJECTED,
     Features,
@@ -120,7 +127,7 @@ async def _add_all(
     async with extracting(settings) as extract:
         for path in files:
             row = await _add(extract, add, path)
-            words = f"{path}: {row['outcome']} {row['reason'] or ''}".rstrip()
+            words = ended_in_words(str(path), row["outcome"], row["reason"])
             say(row, words, as_json=as_json)
 
 

@@ -1,10 +1,13 @@
 """`haechi case reference`; what opens tasks is added by `alerts.case_cli`."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import aclosing, contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 from rich.console import Console
@@ -13,7 +16,16 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from monitors.cases import Consent
-from monitors.command_line import AsJson, CaseName, iso, opened_register, print_json, say
+from monitors.command_line import (
+    AsJson,
+    CaseName,
+    ended_in_words,
+    iso,
+    opened_register,
+    print_json,
+    require_files,
+    say,
+)
 from monitors.enrolled import (
     ReferenceRow,
     list_references,
@@ -21,8 +33,12 @@ from monitors.enrolled import (
     remove_reference,
 )
 from monitors.register import CaseRegister
+from streams.ordering import in_order
 from streams.settings import Settings
 from streams.types import CaseId
+
+if TYPE_CHECKING:
+    from monitors.references import Enrolment
 
 ReferenceName = Annotated[str, typer.Argument(metavar="REFERENCE", help="Its identifier.")]
 
@@ -49,57 +65,88 @@ def add_references(
 ) -> None:
     """Derive features from images, videos and recordings, and keep those alone.
 
-    The exit status is 0 whatever is found.
+    The exit status is 1 where a file was not enrolled.
     """
+    require_files(files)
     settings = Settings()
     with opened_register(settings) as register:
-        case = register.find(name).id
-        asyncio.run(_enrol_all(settings, register, case, files, subject, as_json=as_json))
+        adding = _Adding(register, register.find(name).id, files, subject, as_json=as_json)
+        asyncio.run(adding.run(settings))
+    raise typer.Exit(1 if adding.missed else 0)
 
 
-async def _enrol_all(
-    settings: Settings,
-    register: CaseRegister,
-    case: CaseId,
-    files: Sequence[Path],
-    subject: Consent | None,
-    *,
-    as_json: bool,
-) -> None:
-    """Enrol some files at once, and print them in the order given.
+@dataclass(slots=True)
+class _Adding:
+    """Some files on their way into a case."""
 
-    The bar moves within a long medium, too.
-    """
-    from monitors.recognition import Recognition  # slow to import: NumPy, OpenCV
-    from monitors.references import Enroller
+    register: CaseRegister
+    case: CaseId
+    files: Sequence[Path]
+    subject: Consent | None
+    as_json: bool = field(kw_only=True)
+    missed: bool = False
 
-    at_once = 2 * settings.engine_children
+    async def run(self, settings: Settings) -> None:
+        """Enrol the files, some at once, and print each as it ends, in the order given.
+
+        Whatever ends this early, Ctrl-C too, what was stored until then is printed.
+        """
+        from monitors.recognition import Recognition  # slow to import: NumPy, OpenCV
+        from monitors.references import Enroller
+
+        ended: dict[int, Enrolment] = {}
+        async with Recognition.from_settings(settings) as recognition:
+            enroller = Enroller(self.register, recognition)
+            with _bar(len(self.files)) as move:
+
+                async def enrol(at: int) -> int:
+                    ended[at] = await enroller.enrol(
+                        self.case, self.files[at], subject=self.subject, progress=partial(move, at)
+                    )
+                    return at
+
+                results = in_order(enrol, range(len(self.files)), 2 * settings.engine_children)
+                try:
+                    async with aclosing(results):
+                        async for at in results:
+                            self._tell(ended.pop(at))
+                            move(at, 1.0, 1.0, most=1.0)
+                finally:
+                    for at in sorted(ended):
+                        self._tell(ended[at])
+
+    def _tell(self, result: "Enrolment") -> None:
+        self.missed |= result.reference is None
+        outcome = f"{result.outcome} {result.reference or ''}".rstrip()
+        words = ended_in_words(result.path, outcome, result.reason)
+        say(asdict(result), words, as_json=self.as_json)
+
+
+class _Move(Protocol):
+    """Moves the bar by how far a file is, within a long medium, too."""
+
+    def __call__(self, number: int, at: float, of: float, *, most: float = 0.99) -> None: ...
+
+
+@contextmanager
+def _bar(total: int) -> Iterator[_Move]:
+    """Show a bar on standard error, on a terminal alone."""
     columns = (TextColumn("references"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
-    async with Recognition.from_settings(settings) as recognition:
-        enroller = Enroller(register, recognition)
-        with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-            bar = progress.add_task("", total=len(files))
-            done: dict[Path, float] = dict.fromkeys(files, 0.0)
+    done = [0.0] * total
+    with Progress(
+        *columns,
+        console=console,
+        disable=not console.is_terminal,
+        redirect_stdout=sys.stdout.isatty(),  # else results would be drawn on standard error
+    ) as progress:
+        bar = progress.add_task("", total=total)
 
-            def told(file: Path) -> Callable[[float, float], None]:
-                def tell(at: float, of: float) -> None:
-                    done[file] = min(0.99, at / of) if of > 0 else 0.0
-                    progress.update(bar, completed=sum(done.values()))
+        def move(number: int, at: float, of: float, *, most: float = 0.99) -> None:
+            done[number] = min(most, at / of) if of > 0 else 0.0
+            progress.update(bar, completed=sum(done))
 
-                return tell
-
-            for start in range(0, len(files), at_once):
-                some = files[start : start + at_once]
-                enrolled = (
-                    enroller.enrol(case, file, subject=subject, progress=told(file))
-                    for file in some
-                )
-                for file, result in zip(some, await asyncio.gather(*enrolled), strict=True):
-                    words = f"{result.path}: {result.outcome} {result.reason or ''}".rstrip()
-                    say(asdict(result), words, as_json=as_json)
-                    done[file] = 1.0
-                    progress.update(bar, completed=sum(done.values()))
+        yield move
 
 
 @reference_app.command("list")

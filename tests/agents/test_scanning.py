@@ -25,7 +25,7 @@ from agents.demo.edits import EDITS
 from agents.demo.scenes import draw
 from agents.examined import Examined
 from agents.scan_report import FileResult, JsonReport, TableReport, progress_over, to_json
-from agents.scanning import LiveGallery, Scanner, in_order, list_files
+from agents.scanning import LiveGallery, Scanner, list_files
 from agents.steps.findings import Findings
 from haechi import app
 from monitors.migrate import open_database
@@ -217,28 +217,6 @@ async def test_results_come_in_the_order_of_the_files_as_they_end(tmp_path: Path
     files = [write(tmp_path / f"{n}", wait) for n, wait in enumerate(waits)]
     found = [one.path async for one in scanner().scan(files, 1)]
     assert found == [str(path) for path in files]
-
-
-async def test_only_a_window_of_files_is_under_way(tmp_path: Path) -> None:
-    drawn = 0
-
-    def files() -> object:
-        nonlocal drawn
-        for number in range(50):
-            drawn += 1
-            yield Path(str(number))
-
-    async def work(path: Path) -> FileResult:
-        await asyncio.sleep(0)
-        return FileResult(path=str(path), outcome=Outcome.CLEAR)
-
-    most = 0
-    done = 0
-    async for _ in in_order(work, files(), 5):  # type: ignore[arg-type]
-        done += 1
-        most = max(most, drawn - done)
-    assert done == 50
-    assert most <= 5
 
 
 async def test_an_engine_that_cannot_be_had_ends_the_scan_and_what_is_under_way(

@@ -1,5 +1,6 @@
 """`haechi case`, `haechi audit` and `haechi db`, as users and scripts call them."""
 
+import asyncio
 import json
 import stat
 from collections.abc import Callable
@@ -12,9 +13,12 @@ from typer.testing import CliRunner, Result
 
 from monitors import recognition
 from monitors.cli import audit_app, case_app, db_app, parse_end
+from monitors.command_line import CURES
+from monitors.references import Enroller, Enrolment, EnrolOutcome
 from streams.errors import (
     CaseError,
     ConfigurationError,
+    EngineError,
     NoConsentError,
     UnknownCaseError,
     UnknownKeywordError,
@@ -168,7 +172,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_each_file_gets_one_line_in_the_order_given(run: Run, files: list[str]) -> None:
     run(*OPEN)
-    rows = _rows(run("reference", "add", "나무", *files[:3], "--json"))
+    rows = _rows(run("reference", "add", "나무", *files[:3], "--json", status=1))
     assert [list(row) for row in rows] == [["path", "reference", "outcome", "reason"]] * 3
     assert [row["path"] for row in rows] == files[:3]
     assert [row["outcome"] for row in rows] == ["enrolled", "enrolled", "unreadable"]
@@ -176,7 +180,46 @@ def test_each_file_gets_one_line_in_the_order_given(run: Run, files: list[str]) 
     (again,) = _rows(run("reference", "add", "나무", files[3], "--json"))
     assert (again["outcome"], again["reference"]) == ("duplicate", rows[0]["reference"])
     assert _rows(run("show", "나무", "--json"))[0]["references"] == 2
-    assert "unreadable undecodable_media" in run("reference", "add", "나무", files[2]).stdout
+
+
+def test_people_are_told_the_reference_or_what_to_do(run: Run, files: list[str]) -> None:
+    run(*OPEN)
+    run("reference", "add", "나무", files[0])
+    lines = run("reference", "add", "나무", *files[1:], status=1).stdout.splitlines()
+    earlier, new = (one["reference"] for one in _rows(run("reference", "list", "나무", "--json")))
+    assert lines == [
+        f"{files[1]}: enrolled {new}",
+        f"{files[2]}: unreadable undecodable_media: {CURES['undecodable_media']}",
+        f"{files[3]}: duplicate {earlier}",
+    ]
+
+
+def test_a_missing_file_or_a_folder_is_refused_before_any_work(
+    run: Run, files: list[str], tmp_path: Path
+) -> None:
+    run(*OPEN)
+    missing = run("reference", "add", "나무", files[0], str(tmp_path / "nosuch"), status=2)
+    assert "no such file" in missing.stderr
+    folder = run("reference", "add", "나무", files[0], str(tmp_path), status=2)
+    assert "a folder" in folder.stderr
+    assert _rows(run("reference", "list", "나무", "--json")) == []
+
+
+def test_what_was_stored_before_it_was_stopped_is_printed(
+    run: Run, files: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def enrol(_: object, __: object, path: Path, **___: object) -> Enrolment:
+        if path.name == "0.png":
+            await asyncio.sleep(0.2)
+            raise EngineError("gone")
+        return Enrolment(path=path.name, reference=None, outcome=EnrolOutcome.ENROLLED)
+
+    run(*OPEN)
+    monkeypatch.setattr(Enroller, "enrol", enrol)
+    words = ("reference", "add", "나무", files[0], files[1], "--json")
+    stopped = CliRunner().invoke(case_app, words)
+    assert isinstance(stopped.exception, EngineError)
+    assert [row["path"] for row in _rows(stopped)] == ["1.png"]
 
 
 def test_a_subject_is_enrolled_with_consent_alone(run: Run, files: list[str]) -> None:
@@ -184,7 +227,8 @@ def test_a_subject_is_enrolled_with_consent_alone(run: Run, files: list[str]) ->
     with pytest.raises(NoConsentError):
         run("reference", "add", "나무", "--subject", "face", files[0])
     run("consent", "나무", "--set", "face")
-    (nobody,) = _rows(run("reference", "add", "나무", "--subject", "face", files[0], "--json"))
+    words = ("reference", "add", "나무", "--subject", "face", files[0])
+    (nobody,) = _rows(run(*words, "--json", status=1))
     assert (nobody["outcome"], nobody["reason"]) == ("refused", "subject_unclear")
     run("reference", "add", "나무", "--subject", "smell", files[0], status=2)
     assert _rows(run("show", "나무", "--json"))[0]["references"] == 0

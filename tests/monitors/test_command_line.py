@@ -4,7 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from monitors.command_line import opened_register, printable, say, set_actor
+from monitors.command_line import CURES, ended_in_words, opened_register, printable, say, set_actor
+from streams.errors import (
+    DecoderCrashedError,
+    LowDetailError,
+    MediaTooLargeError,
+    SubjectUnclearError,
+    UndecodableMediaError,
+    UnreadableFileError,
+)
 from streams.settings import Settings
 
 
@@ -27,3 +35,17 @@ def test_a_name_that_would_steer_the_terminal_is_shown_without_its_orders(
     say({}, "\x1b]0;gone\x07\n\u202egpj.해치 é", as_json=False)
     assert capsys.readouterr().out == "\ufffd]0;gone\ufffd\ufffd\ufffdgpj.해치 é\n"
     assert printable("한국어 [x]") == "한국어 [x]"
+
+
+def test_every_reason_for_which_a_medium_is_not_enrolled_has_its_cure() -> None:
+    local = (
+        DecoderCrashedError,
+        LowDetailError,
+        MediaTooLargeError,
+        SubjectUnclearError,
+        UndecodableMediaError,
+        UnreadableFileError,
+    )
+    assert sorted(CURES) == sorted(error.reason for error in local)
+    assert ended_in_words("a", "enrolled", None) == "a: enrolled"
+    assert ended_in_words("a", "refused", "new_reason") == "a: refused new_reason"
