@@ -4,9 +4,10 @@ import contextlib
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 import typer
@@ -16,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 
 from monitors.command_line import printable
-from streams.types import Decision, Looked, Match, Outcome
+from streams.types import CaseId, Decision, Looked, Match, Outcome
 
 HEADINGS = ("case", "reference", "confidence", "decision", "evidence")
 
@@ -67,9 +68,14 @@ class JsonReport:
 
 
 class TableReport:
-    """The files that show something, those that were not looked at, and how many ended how."""
+    """The files that show something, those that were not looked at, and how many ended how.
 
-    def __init__(self) -> None:
+    Args:
+        aliases: of the cases, to be shown instead of their identifiers.
+    """
+
+    def __init__(self, aliases: Mapping[CaseId, str] = MappingProxyType({})) -> None:
+        self._aliases = aliases
         self._shown: list[tuple[str, Match]] = []
         self._counts: Counter[str] = Counter()
         self._unseen: list[str] = []
@@ -87,7 +93,7 @@ class TableReport:
         if self._shown:
             table = Table(Column("file", overflow="fold", min_width=24), *HEADINGS)
             for path, match in self._shown:
-                table.add_row(*_row(path, match))
+                table.add_row(*_row(path, self._aliases.get(match.case, match.case[:8]), match))
             console.print(table)
         ends = ", ".join(f"{number} {outcome}" for outcome, number in self._counts.most_common())
         if self._unseen:
@@ -161,13 +167,13 @@ def progress_over(files: Callable[[], Iterable[Path]]) -> Iterator[Callable[[], 
         yield lambda: progress.advance(task)
 
 
-def _row(path: str, match: Match) -> tuple[str, ...]:
+def _row(path: str, case: str, match: Match) -> tuple[str, ...]:
     colour = {Decision.ALERT: "red", Decision.REVIEW: "yellow", Decision.NONE: "dim"}
     evidence = ", ".join(f"{one.modality} {one.similarity:.2f}" for one in match.evidence)
     decision = f"[{colour[match.decision]}]{match.decision}[/]"
     return (
         escape(printable(path)),
-        match.case[:8],
+        escape(printable(case)),
         match.reference[:8],
         f"{match.confidence:.3f}",
         decision,

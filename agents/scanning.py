@@ -19,11 +19,11 @@ from agents.examining import Examiner
 from agents.scan_report import FileResult, JsonReport, Report, TableReport, progress_over, warn
 from agents.steps.inspecting import inspected
 from agents.steps.triaging import KeywordIndex
-from monitors.command_line import printable
+from monitors.cases import read_aliases
+from monitors.command_line import opened_database, printable
 from monitors.database import Database
 from monitors.gallery import Gallery, GalleryKeeper, check_spaces
 from monitors.keystore import KeyStore
-from monitors.migrate import open_database
 from monitors.recognition import Recogniser, Recognition
 from streams.clock import SystemClock
 from streams.errors import (
@@ -234,36 +234,36 @@ def scan(
         if not os.path.lexists(path):
             raise typer.BadParameter(printable(f"no such file or folder: {path}"))
     settings = Settings()
-    report = JsonReport() if as_json else TableReport()
-    asyncio.run(_scan(settings, paths, report, show_all=show_all, jobs=jobs or available_cores()))
+    jobs = jobs or available_cores()
+    with opened_database(settings) as database:
+        with database.read() as connection:
+            aliases = read_aliases(connection)
+        report = JsonReport() if as_json else TableReport(aliases)
+        asyncio.run(_scan(settings, database, paths, report, show_all=show_all, jobs=jobs))
 
 
 async def _scan(
-    settings: Settings, paths: list[Path], report: Report, *, show_all: bool, jobs: int
+    settings: Settings,
+    database: Database,
+    paths: list[Path],
+    report: Report,
+    *,
+    show_all: bool,
+    jobs: int,
 ) -> None:
-    database = open_database(settings)
-    try:
-        recognition = Recognition.from_settings(
-            settings, engine_children=jobs, decoder_children=jobs
-        )
-        async with recognition, LiveGallery(settings, database, recognition) as gallery:
-            if not gallery.references and not gallery.keywords:
-                warn("no active case has a reference: every readable file will be clear")
-            scanner = Scanner(
-                gallery.examine,
-                max_bytes=MAX_BODY_BYTES,
-                show_all=show_all,
-            )
-            left_out: list[Path] = []
-            files = list_files(paths, _warn_of_folder, left_out.append)
-            await _report(scanner.scan(files, jobs), paths, report)
-        if left_out:
-            warn(f"links and devices left out: {len(left_out)}")
-        if gallery.lacking:
-            steps = ", ".join(sorted(gallery.lacking))
-            warn(f"not done for want of a model: {steps}; `haechi doctor` tells the cure")
-    finally:
-        database.close()
+    recognition = Recognition.from_settings(settings, engine_children=jobs, decoder_children=jobs)
+    async with recognition, LiveGallery(settings, database, recognition) as gallery:
+        if not gallery.references and not gallery.keywords:
+            warn("no active case has a reference: every readable file will be clear")
+        scanner = Scanner(gallery.examine, max_bytes=MAX_BODY_BYTES, show_all=show_all)
+        left_out: list[Path] = []
+        files = list_files(paths, _warn_of_folder, left_out.append)
+        await _report(scanner.scan(files, jobs), paths, report)
+    if left_out:
+        warn(f"links and devices left out: {len(left_out)}")
+    if gallery.lacking:
+        steps = ", ".join(sorted(gallery.lacking))
+        warn(f"not done for want of a model: {steps}; `haechi doctor` tells the cure")
 
 
 async def _report(

@@ -9,6 +9,7 @@ from alerts.held import release
 from alerts.tasks import Desk
 from monitors.cli import case_app
 from monitors.command_line import AsJson, CaseName, opened_register, say
+from monitors.enrolled import find_reference
 from monitors.quarantine import QuarantineLimits
 from monitors.reference_cli import ReferenceName, reference_app
 from streams.settings import Settings
@@ -35,13 +36,14 @@ def release_command(
             console_link=settings.console_link,
             limits=QuarantineLimits.from_settings(settings),
         )
-        released = release(desk, register, name, reference, discarded=discard)
+        found = find_reference(register, name, reference)
+        released = release(desk, register, name, found, discarded=discard)
     opened = len({one.task for one in released.opened if one.new})
     row = {
-        "reference": reference,
+        "reference": found,
         "sightings": released.sightings,
         "discarded": discard,
         "tasks_opened": opened,
     }
     done = "discarded" if discard else f"released, {opened} tasks opened"
-    say(row, f"{reference}: {released.sightings} sightings {done}", as_json=as_json)
+    say(row, f"{found}: {released.sightings} sightings {done}", as_json=as_json)

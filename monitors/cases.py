@@ -180,6 +180,12 @@ def find_case(connection: Connection, name: str, *, lock: bool = False) -> Case:
     return to_case(row)
 
 
+def read_aliases(connection: Connection) -> dict[CaseId, str]:
+    """Read every case's alias."""
+    rows = connection.execute(sa.select(cases.c.id, cases.c.alias))
+    return {CaseId(row.id): row.alias for row in rows}
+
+
 def to_case(row: Any) -> Case:
     """Read a row of `cases`."""
     given = {Consent.FACE: row.consent_face, Consent.VOICE: row.consent_voice}

@@ -55,17 +55,31 @@ def list_references(connection: Connection, case: CaseId, now: datetime) -> list
 
 
 def require_reference(connection: Connection, case: CaseId, reference: str) -> ReferenceId:
-    """Find a case's reference.
+    """Find a case's reference by its identifier, or by the beginning of it.
 
     Raises:
-        UnknownReferenceError: the case has no such reference.
+        UnknownReferenceError: the case has no such reference, or several that begin so.
     """
     query = sa.select(references.c.id).where(
-        references.c.id == reference, references.c.case_id == case
+        references.c.id.startswith(reference, autoescape=True), references.c.case_id == case
     )
-    if connection.execute(query).scalar() is None:
+    found = connection.scalars(query.limit(2)).all() if reference else []
+    if not found:
         raise UnknownReferenceError("the case has no such reference")
-    return ReferenceId(reference)
+    if len(found) > 1:
+        raise UnknownReferenceError("several references begin so: write more of the identifier")
+    return ReferenceId(found[0])
+
+
+def find_reference(register: CaseRegister, case: str, reference: str) -> ReferenceId:
+    """Find a reference by its case's name and the beginning of its identifier.
+
+    Raises:
+        UnknownCaseError: there is no such case.
+        UnknownReferenceError: see `require_reference`.
+    """
+    with register.database.read() as connection:
+        return require_reference(connection, find_case(connection, case).id, reference)
 
 
 def quarantine_by_hand(

@@ -28,6 +28,7 @@ from monitors.command_line import (
 )
 from monitors.enrolled import (
     ReferenceRow,
+    find_reference,
     list_references,
     quarantine_by_hand,
     remove_reference,
@@ -40,7 +41,9 @@ from streams.types import CaseId
 if TYPE_CHECKING:
     from monitors.references import Enrolment
 
-ReferenceName = Annotated[str, typer.Argument(metavar="REFERENCE", help="Its identifier.")]
+ReferenceName = Annotated[
+    str, typer.Argument(metavar="REFERENCE", help="Its identifier, or the beginning of it.")
+]
 
 DAY_SECONDS = 86_400.0
 
@@ -183,9 +186,10 @@ def quarantine(
     settings = Settings()
     seconds = settings.quarantine_seconds if days is None else days * DAY_SECONDS
     with opened_register(settings) as register:
-        until = quarantine_by_hand(register, name, reference, seconds)
-    row = {"reference": reference, "quarantined_until": iso(until)}
-    say(row, f"{reference} is in quarantine until {iso(until)}", as_json=as_json)
+        found = find_reference(register, name, reference)
+        until = quarantine_by_hand(register, name, found, seconds)
+    row = {"reference": found, "quarantined_until": iso(until)}
+    say(row, f"{found} is in quarantine until {iso(until)}", as_json=as_json)
 
 
 @reference_app.command("remove")

@@ -108,6 +108,15 @@ def test_a_name_that_would_steer_the_terminal_is_shown_without_its_orders(
     assert not set("\x1b\x9b\u202e") & set(shown.out + shown.err)
 
 
+def test_a_case_is_shown_by_its_alias(capsys: pytest.CaptureFixture[str]) -> None:
+    report = TableReport({MATCH.case: "maple-7"})
+    report.add(SIGHTED)
+    report.end()
+    shown = capsys.readouterr().out
+    assert "maple-7" in shown
+    assert "cccc" not in shown
+
+
 def test_one_file_is_one_file(capsys: pytest.CaptureFixture[str]) -> None:
     report = TableReport()
     report.add(SIGHTED)

@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -405,6 +406,14 @@ def test_a_folder_is_scanned_as_the_contract_says(home: Path, tmp_path: Path) ->
     assert sorted(path.name for path in home.iterdir() if "-" not in path.name) == [
         name for name in before if "-" not in name
     ]
+
+
+@pytest.mark.models
+def test_people_are_shown_the_alias_of_the_case(home: Path) -> None:
+    done = haechi("scan", str(home / "reference.png"), **environment(home))
+    assert done.returncode == 0, done.stderr
+    (row,) = [line for line in done.stdout.splitlines() if "alert" in line]
+    assert re.search(r"\bA\b", row)
 
 
 @pytest.mark.models

@@ -87,6 +87,10 @@ def test_a_reference_is_its_own_cases(
         assert require_reference(connection, case, reference) == ReferenceId(reference)
         with pytest.raises(UnknownReferenceError):
             require_reference(connection, other, reference)
+        assert require_reference(connection, case, reference[:8]) == ReferenceId(reference)
+        for unknown in ("", "%", "_" * 32, reference + "0"):
+            with pytest.raises(UnknownReferenceError, match="no such"):
+                require_reference(connection, case, unknown)
     with pytest.raises(UnknownReferenceError):
         quarantine_by_hand(register, "B", reference, 60)
     with pytest.raises(UnknownCaseError):
@@ -127,3 +131,15 @@ def test_a_reference_of_another_case_is_not_removed(
         remove_reference(register, "B", reference)
     with database.read() as connection:
         assert len(list_references(connection, case, clock.now())) == 1
+
+
+def test_a_beginning_that_several_references_share_names_none(
+    register: CaseRegister, database: Database, clock: FakeClock, case: CaseId
+) -> None:
+    one = enrol(database, clock, case, 1, id="ab" + "1" * 30)
+    enrol(database, clock, case, 2, id="ab" + "2" * 30)
+    other = register.open(an_adults_case("B")).id
+    enrol(database, clock, other, 3, id="ab1" + "3" * 29)
+    with pytest.raises(UnknownReferenceError, match="several"):
+        remove_reference(register, "A", "ab")
+    assert remove_reference(register, "A", "ab1") == one

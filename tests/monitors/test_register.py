@@ -18,6 +18,7 @@ from monitors.cases import (
     LegalBasis,
     NewCase,
     mentions_content,
+    read_aliases,
     subject_consented,
 )
 from monitors.database import Database
@@ -154,6 +155,9 @@ def test_cases_are_listed_in_the_order_of_opening(register: CaseRegister, clock:
         register.open(an_adults_case(alias))
         clock.advance(1)
     assert [case.alias for case in register.list_all()] == ["C", "A", "B"]
+    with register.database.read() as connection:
+        aliases = read_aliases(connection)
+    assert aliases == {case.id: case.alias for case in register.list_all()}
 
 
 def test_a_keyword_is_sealed_and_comes_back(register: CaseRegister, database: Database) -> None:
