@@ -12,11 +12,10 @@ from typing import Protocol
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Column, Table
+from rich.text import Text
 
-from monitors.command_line import printable
+from monitors.command_line import print_table, printable
 from streams.types import CaseId, Decision, Looked, Match, Outcome
 
 HEADINGS = ("case", "reference", "confidence", "decision", "evidence")
@@ -72,10 +71,16 @@ class TableReport:
 
     Args:
         aliases: of the cases, to be shown instead of their identifiers.
+        console: default: standard output.
     """
 
-    def __init__(self, aliases: Mapping[CaseId, str] = MappingProxyType({})) -> None:
+    def __init__(
+        self,
+        aliases: Mapping[CaseId, str] = MappingProxyType({}),
+        console: Console | None = None,
+    ) -> None:
         self._aliases = aliases
+        self._console = console or Console()
         self._shown: list[tuple[str, Match]] = []
         self._counts: Counter[str] = Counter()
         self._unseen: list[str] = []
@@ -89,21 +94,38 @@ class TableReport:
         self._shown += [(result.path, match) for match in result.matches]
 
     def end(self, stopped_of: int | None = None) -> None:
-        console = Console()
         if self._shown:
-            table = Table(Column("file", overflow="fold", min_width=24), *HEADINGS)
-            for path, match in self._shown:
-                table.add_row(*_row(path, self._aliases.get(match.case, match.case[:8]), match))
-            console.print(table)
-        ends = ", ".join(f"{number} {outcome}" for outcome, number in self._counts.most_common())
+            print_table(
+                ("file", *HEADINGS),
+                [self._row(path, match) for path, match in self._shown],
+                first_width=24,
+                console=self._console,
+            )
         if self._unseen:
-            console.print("not looked at, or in part alone:")
+            self._say("not looked at, or in part alone:")
         for line in self._unseen:
-            typer.echo(f"  {printable(line)}")
+            self._say(f"  {printable(line)}")
         number = sum(self._counts.values())
         if stopped_of is not None:
-            console.print(f"stopped after {number} of {_files(stopped_of)}")
-        console.print(f"{_files(number)}: {ends}" if ends else "no files")
+            self._say(f"stopped after {number} of {_files(stopped_of)}")
+        ends = ", ".join(f"{count} {outcome}" for outcome, count in self._counts.most_common())
+        self._say(f"{_files(number)}: {ends}" if ends else "no files")
+
+    def _say(self, line: str) -> None:
+        typer.echo(line, file=self._console.file)
+
+    def _row(self, path: str, match: Match) -> tuple[str | Text, ...]:
+        colour = {Decision.ALERT: "red", Decision.REVIEW: "yellow", Decision.NONE: "dim"}
+        evidence = ", ".join(f"{one.modality} {one.similarity:.2f}" for one in match.evidence)
+        is_short = self._console.is_terminal
+        return (
+            path,
+            self._aliases.get(match.case, match.case),
+            match.reference[:8] if is_short else match.reference,
+            f"{match.confidence:.3f}",
+            Text(match.decision, style=colour[match.decision]),
+            evidence,
+        )
 
 
 def to_json(result: FileResult) -> str:
@@ -165,17 +187,3 @@ def progress_over(files: Callable[[], Iterable[Path]]) -> Iterator[Callable[[], 
     ) as progress:
         task = progress.add_task("scan", total=sum(1 for _ in files()))
         yield lambda: progress.advance(task)
-
-
-def _row(path: str, case: str, match: Match) -> tuple[str, ...]:
-    colour = {Decision.ALERT: "red", Decision.REVIEW: "yellow", Decision.NONE: "dim"}
-    evidence = ", ".join(f"{one.modality} {one.similarity:.2f}" for one in match.evidence)
-    decision = f"[{colour[match.decision]}]{match.decision}[/]"
-    return (
-        escape(printable(path)),
-        escape(printable(case)),
-        match.reference[:8],
-        f"{match.confidence:.3f}",
-        decision,
-        evidence,
-    )

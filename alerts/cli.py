@@ -11,9 +11,6 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Column, Table
-from rich.text import Text
 from sqlalchemy.engine import Connection
 
 from alerts.outbox import list_deliveries, replay
@@ -29,6 +26,7 @@ from alerts.reading import (
 )
 from alerts.tasks import TaskStatus
 from monitors.audit import AuditLog, Detail
+from monitors.command_line import print_table
 from monitors.database import Database
 from monitors.keystore import KeyStore
 from monitors.migrate import open_database
@@ -86,19 +84,7 @@ def list_command(
             _print_json(_row(task))
         return
     names = ("severity", "status", "host", "sure", "locations", "took", "opened (UTC)")
-    table = Table(Column("task", no_wrap=True), *names)
-    for task in found:
-        table.add_row(
-            Text(task.id),
-            Text(task.severity),
-            Text(task.status),
-            Text(task.host),
-            f"{task.confidence:.3f}",
-            str(task.locations),
-            f"{task.observed_to_opened_seconds:.1f} s",
-            f"{task.opened_at:%Y-%m-%d %H:%M:%S}",
-        )
-    Console().print(table)
+    print_table(("task", *names), map(_cells, found))
 
 
 @task_app.command("show")
@@ -194,19 +180,34 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _cells(task: TaskSummary) -> tuple[str, ...]:
+    return (
+        task.id,
+        task.severity,
+        task.status,
+        task.host,
+        f"{task.confidence:.3f}",
+        str(task.locations),
+        f"{task.observed_to_opened_seconds:.1f} s",
+        f"{task.opened_at:%Y-%m-%d %H:%M:%S}",
+    )
+
+
 def _show(row: dict[str, Any], places: tuple[Location, ...]) -> None:
-    table = Table(show_header=False, box=None)
-    for name, value in row.items():
-        if name != "places":
-            table.add_row(name, Text("-" if value is None else str(value)))
-    console = Console()
-    console.print(table)
+    pairs = [
+        (name, "-" if value is None else str(value))
+        for name, value in row.items()
+        if name != "places"
+    ]
+    print_table(("", ""), pairs)
     for number, place in enumerate(places, 1):
-        table = Table(show_header=False, box=None, title=f"location {number}", title_justify="left")
-        for name, value in asdict(place).items():
-            for one in value if name == "evidence" else [value]:
-                table.add_row(name, Text("-" if one is None else visible(str(_plain(one)))))
-        console.print(table)
+        typer.echo(f"location {number}")
+        pairs = [
+            (name, "-" if one is None else visible(str(_plain(one))))
+            for name, value in asdict(place).items()
+            for one in (value if name == "evidence" else [value])
+        ]
+        print_table(("", ""), pairs)
 
 
 def _login_name() -> str:

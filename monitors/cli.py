@@ -8,9 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Column, Table
-from rich.text import Text
 
 from monitors.audit import Head, read_head, verify
 from monitors.backup import back_up
@@ -22,6 +19,7 @@ from monitors.command_line import (
     opened_database,
     opened_register,
     print_json,
+    print_table,
     say,
     set_actor,
 )
@@ -99,15 +97,15 @@ def show_case(name: CaseName, *, as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
         return
-    table = Table(show_header=False, box=None)
+    rows = []
     for key, value in found.items():
         words = ("no", "yes")[value] if isinstance(value, bool) else value
         if key == "keywords":
             words = ", ".join(one["text"] for one in value)
         elif isinstance(value, list):
             words = ", ".join(value)
-        table.add_row(key, Text("-" if words in {None, ""} else str(words)))
-    Console().print(table)
+        rows.append((key, "-" if words in {None, ""} else str(words)))
+    print_table(("", ""), rows)
 
 
 @case_app.command("list")
@@ -119,12 +117,12 @@ def list_cases(*, as_json: AsJson = False) -> None:
         for row in rows:
             print_json(row)
         return
-    table = Table(Column("case", min_width=32), "alias", "basis", "status", "lawful", "references")
-    for row in rows:
-        keys = ("case", "alias", "legal_basis", "status")
-        cells = [Text(str(row[key])) for key in keys]
-        table.add_row(*cells, "yes" if row["lawful"] else "no", str(row["references"]))
-    Console().print(table)
+    keys = ("case", "alias", "legal_basis", "status", "lawful", "references")
+    words = {True: "yes", False: "no"}
+    print_table(
+        ("case", "alias", "basis", "status", "lawful", "references"),
+        [[str((row | {"lawful": words[row["lawful"]]})[key]) for key in keys] for row in rows],
+    )
 
 
 @case_app.command("withdraw")

@@ -3,13 +3,17 @@
 import getpass
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.box import HEAVY_HEAD
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
 
 from monitors.database import Database
 from monitors.keystore import KeyStore
@@ -96,6 +100,42 @@ def printable(text: str) -> str:
 def print_json(row: dict[str, Any]) -> None:
     """Print one object on one line."""
     typer.echo(json.dumps(row))
+
+
+def print_table(
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str | Text]],
+    *,
+    first_width: int = 32,
+    console: Console | None = None,
+) -> None:
+    """Print a table: folded on a terminal; elsewhere a line a row, tabs between. Nothing is cut.
+
+    Args:
+        headings: "" for each column: neither a heading nor a frame.
+        rows: of as many cells.
+        first_width: characters of the first column that the others make room for.
+        console: default: standard output.
+    """
+    console = console or Console()
+    cells = [
+        [one if isinstance(one, Text) else Text(printable(one)) for one in row] for row in rows
+    ]
+    is_framed = any(headings)
+    if not console.is_terminal:
+        plain = [[one.plain for one in row] for row in cells]
+        for line in [list(headings), *plain] if is_framed else plain:
+            typer.echo("\t".join(line), file=console.file)
+        return
+    columns = [Column(heading, overflow="fold") for heading in headings]
+    named = [[Text(heading) for heading in headings], *cells]
+    longest = [max(one.cell_len for one in column) for column in zip(*named, strict=True)]
+    if sum(longest) + 3 * len(longest) > console.width >= 2 * first_width:
+        columns[0].width = min(first_width, longest[0])  # a minimum is not kept by all the rest
+    table = Table(*columns, show_header=is_framed, box=HEAVY_HEAD if is_framed else None)
+    for row in cells:
+        table.add_row(*row)
+    console.print(table, crop=False)
 
 
 def iso(moment: datetime | None) -> str | None:

@@ -8,9 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 import typer
-from rich.console import Console
-from rich.table import Column, Table
-from rich.text import Text
 
 from monitors.command_line import (
     AsJson,
@@ -18,6 +15,7 @@ from monitors.command_line import (
     iso,
     opened_register,
     print_json,
+    print_table,
     say,
 )
 from monitors.negatives import (
@@ -101,11 +99,7 @@ def list_command(name: BankName, *, as_json: AsJson = False) -> None:
         for row in rows:
             print_json(_as_json(row))
         return
-    table = Table(Column("negative", min_width=32), "reference", "reason", "spaces", "by", "added")
-    for row in rows:
-        cells = (row.negative, row.reference or "-", row.reason, ", ".join(row.spaces))
-        table.add_row(*map(Text, (*cells, row.added_by, str(iso(row.added_at)))))
-    Console().print(table)
+    print_table(("negative", "reference", "reason", "spaces", "by", "added"), map(_cells, rows))
 
 
 @negative_app.command("remove")
@@ -143,6 +137,11 @@ async def _add(extract: Extract, add: Callable[[Features], str], path: Path) -> 
 
 def _case(register: CaseRegister, name: str) -> CaseId | None:
     return None if name == EVERY_CASE else register.find(name).id
+
+
+def _cells(row: NegativeRow) -> tuple[str, ...]:
+    spaces, added = ", ".join(row.spaces), str(iso(row.added_at))
+    return (row.negative, row.reference or "-", row.reason, spaces, row.added_by, added)
 
 
 def _as_json(row: NegativeRow) -> dict[str, Any]:

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Column, Table
-from rich.text import Text
 
 from monitors.cases import Consent
 from monitors.command_line import (
@@ -23,6 +21,7 @@ from monitors.command_line import (
     iso,
     opened_register,
     print_json,
+    print_table,
     require_files,
     say,
 )
@@ -162,13 +161,8 @@ def list_command(name: CaseName, *, as_json: AsJson = False) -> None:
         for row in rows:
             print_json(_as_json(row))
         return
-    table = Table(
-        Column("reference", min_width=32), "kind", "subject", "spaces", "quarantine", "held"
-    )
-    for row in rows:
-        cells = (row.reference, row.kind, row.subject or "-", ", ".join(row.spaces) or "-")
-        table.add_row(*map(Text, (*cells, _quarantine(row), str(row.held))))
-    Console().print(table)
+    headings = ("reference", "kind", "subject", "spaces", "quarantine", "held")
+    print_table(headings, map(_cells, rows))
 
 
 @reference_app.command("quarantine")
@@ -203,6 +197,12 @@ def remove_command(name: CaseName, reference: ReferenceName, *, as_json: AsJson 
 def _as_json(row: ReferenceRow) -> dict[str, Any]:
     times = ("added_at", "quarantined_at", "quarantined_until")
     return asdict(row) | {name: iso(getattr(row, name)) for name in times}
+
+
+def _cells(row: ReferenceRow) -> tuple[str, ...]:
+    spaces = ", ".join(row.spaces) or "-"
+    held = str(row.held)
+    return (row.reference, row.kind, row.subject or "-", spaces, _quarantine(row), held)
 
 
 def _quarantine(row: ReferenceRow) -> str:

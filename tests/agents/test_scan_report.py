@@ -1,9 +1,11 @@
 """`agents.scan_report`."""
 
+import io
 import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from agents.scan_report import FileResult, JsonReport, TableReport, progress_over, to_json, warn
 from streams.types import (
@@ -160,10 +162,22 @@ def test_without_a_terminal_there_is_no_bar(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().err == ""
 
 
-def test_a_long_path_is_folded_not_cut(capsys: pytest.CaptureFixture[str]) -> None:
-    report = TableReport()
+def test_a_long_path_is_folded_not_cut() -> None:
+    shown = io.StringIO()
+    report = TableReport(console=Console(file=shown, force_terminal=True, width=80))
     path = "/".join(f"folder{i}" for i in range(12))
     report.add(FileResult(path=path, outcome=Outcome.SIGHTED, matches=(MATCH,)))
     report.end()
-    rows = [line.split("│") for line in capsys.readouterr().out.splitlines() if "│" in line]
+    rows = [line.split("│") for line in shown.getvalue().splitlines() if "│" in line]
     assert "".join(row[1].strip() for row in rows) == path
+
+
+def test_in_a_pipe_a_row_is_one_line_and_nothing_is_cut(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    report = TableReport({MATCH.case: "maple-7"})
+    path = "/".join(f"folder {i}" for i in range(12))
+    report.add(FileResult(path=path, outcome=Outcome.SIGHTED, matches=(MATCH,)))
+    report.end()
+    row = (path, "maple-7", MATCH.reference, "1.000", "alert", "frame 0.81")
+    assert "\t".join(row) in capsys.readouterr().out.splitlines()
