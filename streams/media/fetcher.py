@@ -65,7 +65,7 @@ class FetchLimits:
         cool_down_seconds: for how long.
     """
 
-    max_bytes: int = 20 * 2**20
+    max_bytes: int = 64 * 2**20
     total_seconds: float = 15.0
     connect_seconds: float = 5.0
     idle_seconds: float = 5.0

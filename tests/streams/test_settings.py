@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from streams.media.decoder import MAX_BODY_BYTES
+from streams.media.fetcher import FetchLimits
 from streams.settings import Settings, environment_of
 
 
@@ -92,3 +94,7 @@ def test_a_secret_is_not_shown() -> None:
     settings = Settings(push_token=SecretStr("t0ken"), webhook_secret=SecretStr("whsec_x"))
     assert "t0ken" not in repr(settings)
     assert "whsec_x" not in repr(settings)
+
+
+def test_a_fetch_without_limits_of_its_own_takes_what_the_settings_do() -> None:
+    assert FetchLimits().max_bytes == Settings().fetch_max_bytes == MAX_BODY_BYTES
