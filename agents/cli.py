@@ -14,7 +14,9 @@ from streams.settings import Settings
 EXIT_CONFIGURATION = 78
 """BSD's EX_CONFIG: starting it again would not help, so the launcher gives up and says why."""
 
-source_app = typer.Typer(help="Sources, their cursors and freshness.", no_args_is_help=True)
+source_app = typer.Typer(
+    help="Sources, their cursors and freshness.", no_args_is_help=True, add_completion=False
+)
 
 
 @source_app.callback()

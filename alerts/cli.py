@@ -37,8 +37,10 @@ from streams.settings import Settings
 AsJson = Annotated[bool, typer.Option("--json", help="JSON, one object a line.")]
 Limit = Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")]
 
-task_app = typer.Typer(help="Takedown tasks.", no_args_is_help=True)
-outbox_app = typer.Typer(help="Events and their deliveries.", no_args_is_help=True)
+task_app = typer.Typer(help="Takedown tasks.", no_args_is_help=True, add_completion=False)
+outbox_app = typer.Typer(
+    help="Events and their deliveries.", no_args_is_help=True, add_completion=False
+)
 
 
 class DeliveryStatus(StrEnum):

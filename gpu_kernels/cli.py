@@ -46,7 +46,9 @@ def build_cli(get_models_dir: Callable[[], Path]) -> typer.Typer:
     Args:
         get_models_dir: asked when a command runs, so that `--help` needs no settings.
     """
-    app = typer.Typer(help="Model weights: list them, pull them.", no_args_is_help=True)
+    app = typer.Typer(
+        help="Model weights: list them, pull them.", no_args_is_help=True, add_completion=False
+    )
 
     @app.command("list")
     def list_models(

@@ -28,7 +28,7 @@ from monitors.keywords import variants
 from monitors.migrate import HEAD
 from monitors.negative_cli import negative_app
 from monitors.reference_cli import reference_app
-from monitors.register import CaseRegister
+from monitors.register import CaseRegister, check_keyword
 from streams.errors import CaseError
 from streams.settings import Settings
 
@@ -185,9 +185,12 @@ def add_keywords(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Watch for words, and print the variants that will be found."""
+    """Watch for words, and print the variants that will be found; all of them, or none."""
+    given = _read_words() if words == ["-"] else words
+    for word in given:
+        check_keyword(word)
     with opened_register() as register:
-        for word in _read_words() if words == ["-"] else words:
+        for word in given:
             keyword, found = register.add_keyword(name, word), variants(word)
             row = {"keyword": keyword, "text": word, "variants": found}
             say(row, f"{word}: {', '.join(found)}", as_json=as_json)

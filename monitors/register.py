@@ -184,13 +184,9 @@ class CaseRegister:
         Raises:
             UnknownCaseError: there is no such case.
             CaseNotActiveError: it has no active legal basis.
-            CaseError: the word is empty, too short to be looked for, or too long.
+            CaseError: see `check_keyword`.
         """
-        word = unicodedata.normalize("NFC", text).strip()
-        if not word or len(word) > MAX_KEYWORD:
-            raise CaseError(f"a keyword has 1 to {MAX_KEYWORD} characters")
-        if not variants(word):
-            raise CaseError("a keyword of so few letters is in every text")
+        word = check_keyword(text)
         keyword = KeywordId(uuid4().hex)
         with self.database.write() as connection:
             case = require_active(connection, name, self.clock.now())
@@ -330,6 +326,20 @@ class CaseRegister:
             (KeywordId(row.id), open_keyword(self.keystore, case, KeywordId(row.id), row.sealed))
             for row in rows
         ]
+
+
+def check_keyword(text: str) -> str:
+    """Give a keyword in the form in which it is kept.
+
+    Raises:
+        CaseError: it is empty, too short to be looked for, or too long; the message names it.
+    """
+    word = unicodedata.normalize("NFC", text).strip()
+    if not word or len(word) > MAX_KEYWORD:
+        raise CaseError(f"keyword {word[:20]!r}: a keyword has 1 to {MAX_KEYWORD} characters")
+    if not variants(word):
+        raise CaseError(f"keyword {word!r}: so few letters are in every text")
+    return word
 
 
 def keyword_context(keyword: KeywordId) -> str:

@@ -47,6 +47,7 @@ def test_every_command_can_be_loaded_and_shows_its_help(name: str) -> None:
     result = CliRunner().invoke(app, [name, "--help"])
     assert result.exit_code == 0, result.output
     assert f"haechi {name}" in " ".join(result.stdout.split()) or f" {name} " in result.stdout
+    assert "--install-completion" not in result.stdout
 
 
 def test_the_version_is_printed() -> None:

@@ -35,7 +35,9 @@ Generate = Annotated[
     bool, typer.Option("--generate", help="Make a password and print it, once. Default in scripts.")
 ]
 
-user_app = typer.Typer(help="Who may log in to the console.", no_args_is_help=True)
+user_app = typer.Typer(
+    help="Who may log in to the console.", no_args_is_help=True, add_completion=False
+)
 
 
 def console() -> None:

@@ -100,6 +100,15 @@ def test_keywords_are_told_with_the_variants_that_will_be_found(run: Run) -> Non
     assert "해치공주" in run("keyword", "add", "나무", "해치 공주").stdout
 
 
+def test_of_words_one_of_which_is_unusable_none_is_kept_and_it_is_named(run: Run) -> None:
+    run(*OPEN)
+    with pytest.raises(CaseError, match=r"'비'.*letters"):
+        run("keyword", "add", "나무", "해치 공주", "비", "딥페이크")
+    with pytest.raises(CaseError, match=r"'해해.*characters"):
+        run("keyword", "add", "나무", "해치 공주", "해" * 201)
+    assert run("keyword", "list", "나무", "--json").stdout == ""
+
+
 def test_keywords_can_be_given_where_nobody_sees_them(run: Run) -> None:
     run(*OPEN)
     typed = CliRunner().invoke(
