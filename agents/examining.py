@@ -1,7 +1,7 @@
 """One medium's way from its bytes to its matches: cheap and decisive first.
 
-    key frames and sound ─▶ dense frames ─▶ local features ─▶ other speeds and pitches
-                        ─▶ faces, voices ─▶ writing ─▶ speech
+    key frames and sound ─▶ dense frames ─▶ unforeseen frames ─▶ local features
+        ─▶ other speeds and pitches ─▶ faces, voices ─▶ writing ─▶ speech
 
 Each step is taken while nothing is decided, somebody could be found by it, and there is time; what
 was not done is told. A GPU changes the engines, not this order.
@@ -41,6 +41,7 @@ from agents.steps.reading import best_hits, search_lettering, search_transcript
 from agents.steps.seen import (
     MOST_BYTES,
     Seen,
+    Unforeseen,
     beside,
     compare_frames,
     compare_sound,
@@ -84,7 +85,7 @@ class Examiner:
         thorough: take every step, whatever is decided already: for measurements.
         told: see `Told`.
         room: for what is decoded, where others share it.
-        draw: gives the seed of a dense look; what an uploader knows, nobody is found by.
+        draw: gives the seeds of the unforeseen look.
     """
 
     def __init__(
@@ -184,6 +185,11 @@ class _Examination:
         again = partial(compare_sound, seen, self._findings, self._gallery, thorough=True)
         steps: Sequence[tuple[str, bool, Callable[[], Awaitable[None]]]] = (
             ("dense", media.kind is MediaKind.VIDEO, lambda: self._look_densely(seen, body)),
+            (
+                "unforeseen",
+                media.kind is MediaKind.VIDEO and bool(len(shelf.frames)),
+                lambda: self._look_unforeseen(seen, body),
+            ),
             ("keypoints", bool(seen.frames) and bool(shelf.points), lambda: self._verify(seen)),
             ("thorough_sound", self._hears(seen), lambda: to_its_end(again)),
             ("faces", bool(seen.frames and shelf.faces), lambda: self._find_faces(seen)),
@@ -193,7 +199,8 @@ class _Examination:
         )
         for name, applies, take in steps:
             await self._take(seen, name, take, applies=applies)
-            place.shrink_to(seen.size_bytes)  # the first step alone decodes more
+            if name != "dense":  # from the next step on nothing is decoded
+                place.shrink_to(seen.size_bytes)
         if not (seen.reached_end or any(one.startswith("dense") for one in seen.skipped)):
             seen.skipped.append(CAPPED)
         if self._wants_sound and media.has_sound and seen.frames and not media.heard_end:
@@ -256,9 +263,25 @@ class _Examination:
         return seen.media.sound is not None and bool(len(self._gallery.shelf.sounds))
 
     async def _look_densely(self, seen: Seen, body: bytes) -> None:
+        await self._look_through(seen, body, "dense", lambda: None)
+
+    async def _look_unforeseen(self, seen: Seen, body: bytes) -> None:
+        """Look where nobody can have foreseen it, and keep what is likelier; see `Unforeseen`."""
+        first = Unforeseen(seen, self._findings, self._calibration)
+        if first.is_enough:
+            return
+        first.begin()
+        try:
+            await self._look_through(seen, body, "unforeseen", self._draw)
+        finally:
+            first.end()
+
+    async def _look_through(
+        self, seen: Seen, body: bytes, step: str, draw: Callable[[], int | None]
+    ) -> None:
         at, key, dense = 0.0, seen.prints, list[ImageFingerprint]()
         while True:
-            part = await self._recogniser.decode(body, dense_look(seen.media, at, self._draw()))
+            part = await self._recogniser.decode(body, dense_look(seen.media, at, draw()))
             dense += await self._recogniser.fingerprint_frames(part.frames)
             if dense:
                 seen.frames = in_order([*seen.frames, *part.frames])
@@ -271,10 +294,10 @@ class _Examination:
                 return
             at = until
             if self._is_decided(seen):
-                seen.skipped.append("dense_rest:decided")
+                seen.skipped.append(f"{step}_rest:decided")
                 return
-            if self._left() < WORTH_SECONDS["dense"]:
-                seen.skipped.append("dense_rest:no_time")
+            if self._left() < WORTH_SECONDS[step]:
+                seen.skipped.append(f"{step}_rest:{NO_TIME}")
                 return
 
     async def _verify(self, seen: Seen) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 
 ROOM_BYTES = 2**30
-"""Of pixels and sound that a worker holds at once: five videos at their most (`MOST_BYTES`), or
+"""Of pixels and sound that a worker holds at once: four videos at their most (`MOST_BYTES`), or
 some eighty still pictures."""
 
 

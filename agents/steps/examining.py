@@ -26,6 +26,9 @@ KEYPOINT_CANDIDATES = 4
 PAIRS = 3
 """Frames of a candidate that are compared."""
 
+FEW_FRAMES = 8
+"""Of a short film that are looked at unforeseen: twice what a pattern needs."""
+
 SHORT_SECONDS = 40.0
 """A video up to this long is looked at twice a second; a longer one once."""
 
@@ -56,8 +59,8 @@ MIN_KEYPOINTS = 20
 SURE = 4.0
 """Log-odds above `alert` from which a medium is looked at no further. A choice, not fitted."""
 
-WORTH_SECONDS = {"dense": 1.0, "keypoints": 0.5, "thorough_sound": 2.0, "faces": 1.0, "voices": 1.0,
-                 "lettering": 2.0, "speech": 4.0}  # fmt: skip
+WORTH_SECONDS = {"dense": 1.0, "unforeseen": 1.0, "keypoints": 0.5, "thorough_sound": 2.0,
+                 "faces": 1.0, "voices": 1.0, "lettering": 2.0, "speech": 4.0}  # fmt: skip
 """What must be left for a step to begin: about what it takes at least."""
 
 OPTIONAL = frozenset({"faces", "voices", "lettering", "speech"})
@@ -125,8 +128,14 @@ def worth(name: str, sound: SoundFingerprint | None, reference_seconds: float) -
 
 
 def dense_look(media: DecodedMedia, at_seconds: float, seed: int | None = None) -> Look:
-    """Say how a video is looked at the second time; long is what goes on, whatever it claims."""
-    rate = 2.0 if max(media.duration_seconds, at_seconds) <= SHORT_SECONDS else 1.0
+    """Say how a video is looked at the second time; long is what goes on, whatever it claims.
+
+    With a seed, the third time: at moments drawn at random, half as many, but some eight of a film.
+    """
+    seconds = max(media.duration_seconds, at_seconds)
+    rate = 2.0 if seconds <= SHORT_SECONDS else 1.0
+    if seed is not None:
+        rate = max(rate / 2, min(rate, FEW_FRAMES / max(seconds, 1.0)))
     return Look(start_seconds=at_seconds, frames_per_second=rate, seed=seed)
 
 

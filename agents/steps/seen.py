@@ -1,7 +1,8 @@
 """What a medium showed and sounded so far: compared, and which of its pixels are kept. No I/O."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import inf
 from typing import TypeVar
 
 from agents.steps.examining import (
@@ -12,12 +13,13 @@ from agents.steps.examining import (
     rejected,
 )
 from agents.steps.findings import Findings, Searchable
-from agents.steps.matching import CANDIDATES, find_pictures
+from agents.steps.matching import CANDIDATES, find_pictures, log_odds
+from alerts.policy import Calibration, log_odds_of
 from gpu_kernels.fingerprint import ImageFingerprint
 from gpu_kernels.keypoints import Keypoints
 from gpu_kernels.sound import SoundFingerprint
 from streams.media.frames import MAX_SOUND_BYTES, Limits
-from streams.types import DecodedMedia, Frame
+from streams.types import DecodedMedia, Frame, Modality
 
 Shown = TypeVar("Shown", Frame, ImageFingerprint)
 
@@ -25,9 +27,11 @@ KEPT_FRAMES = 48
 """Of a medium, once they are fingerprinted: four times what faces and writing are looked for in."""
 
 _LIMITS = Limits()
-MOST_BYTES = (KEPT_FRAMES + _LIMITS.max_video_frames) * 3 * _LIMITS.video_side**2 + MAX_SOUND_BYTES
-"""Pixels and sound of one medium at their most, 196 MB: the kept frames, the part that is being
-looked at, and ten minutes of sound. Still pictures have 13 MB."""
+MOST_BYTES = (
+    2 * KEPT_FRAMES + _LIMITS.max_video_frames
+) * 3 * _LIMITS.video_side**2 + MAX_SOUND_BYTES
+"""Pixels and sound of one medium at their most, 255 MB: the kept frames of two looks, the part that
+is being looked at, and ten minutes of sound. Still pictures have 13 MB."""
 
 
 @dataclass(slots=True)
@@ -115,3 +119,51 @@ def compare_sound(seen: Seen, findings: Findings, gallery: Searchable, *, thorou
     )
     findings.sounds = {one.ordinal: one.match for one in found}
     findings.rejected = rejected(findings, gallery, frames_to_search(seen.prints), seen.sound)
+
+
+class Unforeseen:
+    """A look at moments that nobody can foresee, taken where the regular one saw nothing likely.
+
+    Whoever makes a film knows that it is looked at every half second, and can put other pictures
+    there. Of moments drawn at random he cannot know. The two looks are compared each by itself:
+    decoys between a film's frames break their line. Regular moments come first, because a copy of a
+    whole film is seen in step with its reference by them.
+
+    Args:
+        seen: by the regular look.
+        findings: of it.
+        calibration: says what is likely.
+    """
+
+    def __init__(self, seen: Seen, findings: Findings, calibration: Calibration) -> None:
+        self._seen, self._findings, self._calibration = seen, findings, calibration
+        self._before = replace(seen)
+        self._found = replace(findings)
+        self._likeliest = self._likelihood()
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether the regular look saw something that an officer would look at."""
+        return self._likeliest >= log_odds_of(self._calibration.review)
+
+    def begin(self) -> None:
+        """Forget the frames of the regular look for a while."""
+        self._seen.frames, self._seen.prints = [], []
+
+    def end(self) -> None:
+        """Go back to the regular look, unless something likelier was seen since."""
+        seen, before = self._seen, self._before
+        seen.until_seconds = max(seen.until_seconds, before.until_seconds)
+        seen.reached_end = seen.reached_end or before.reached_end
+        if self._likelihood() <= self._likeliest or not seen.prints:
+            seen.frames, seen.prints = before.frames, before.prints
+            findings, found = self._findings, self._found
+            findings.stills, findings.films = found.stills, found.films
+            findings.rejected = found.rejected
+
+    def _likelihood(self) -> float:
+        """Give the log-odds of the likeliest reference by frames alone."""
+        findings = self._findings
+        ordinals = {*findings.stills, *findings.films} - findings.rejected
+        found = (log_odds(findings, one, self._calibration)[Modality.FRAME] for one in ordinals)
+        return max(found, default=-inf)

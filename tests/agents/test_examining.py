@@ -194,7 +194,16 @@ async def run(
     return Ran(examined, steps)
 
 
-ALL = ["dense", "keypoints", "thorough_sound", "faces", "voices", "lettering", "speech"]
+ALL = [
+    "dense",
+    "unforeseen",
+    "keypoints",
+    "thorough_sound",
+    "faces",
+    "voices",
+    "lettering",
+    "speech",
+]
 
 
 async def test_the_steps_are_taken_in_their_order_while_nothing_is_decided(watch: Watch) -> None:
@@ -240,7 +249,7 @@ async def test_time_that_runs_out_on_the_way_costs_the_steps_that_need_more(watc
     ran = await run(
         FakeRecogniser(films={b"film": film()}), everything(watch), seconds=10, costs={"dense": 8.5}
     )
-    assert ran.steps[3:] == ["dense", "keypoints", "faces", "voices"]
+    assert ran.steps[3:] == ["dense", "unforeseen", "keypoints", "faces", "voices"]
     assert ran.skipped == ["thorough_sound:no_time", "lettering:no_time", "speech:no_time"]
 
 
@@ -294,16 +303,49 @@ async def test_where_a_film_is_looked_at_is_drawn_anew_for_each_part(watch: Watc
     for _ in range(2):
         eyes = FakeRecogniser(films={b"film": film(60)}, most_seconds=15)
         await run(eyes, everything(watch))
-        seeds += [one.seed for one in eyes.looks[1:]]
-        assert eyes.looks[0].seed is None
+        found = [one.seed for one in eyes.looks]
+        assert found[:5] == [None] * 5
+        seeds += found[5:]
     assert None not in seeds
     assert len(set(seeds)) == len(seeds) == 8
+
+
+class Decoyed(FakeRecogniser):
+    """Whose film shows others wherever it can be foreseen that somebody looks."""
+
+    async def decode(self, body: bytes, look: Look = STILL) -> DecodedMedia:
+        return await super().decode(b"film" if look.seed is None else b"hidden", look)
+
+
+async def test_a_film_between_decoys_is_seen_where_nobody_can_foresee_it(watch: Watch) -> None:
+    watch.film(300, 30)
+    films = {b"film": film(30), b"hidden": film(30, first=300)}
+    ran = await run(Decoyed(films=films), watch)
+    assert (ran.examined.matches[0].case, ran.examined.matches[0].decision) == (
+        "case 0",
+        Decision.ALERT,
+    )
+    assert ran.examined.looked.frames == 30
+    assert ran.examined.looked.until_seconds == 30
+
+
+async def test_what_the_regular_look_found_is_not_looked_at_again(watch: Watch) -> None:
+    watch.film(100, 20)
+    eyes = FakeRecogniser(films={b"film": film(20)})
+    ran = await run(eyes, watch)
+    assert "unforeseen:decided" in ran.skipped
+    ran = await run(eyes, watch, thorough=True)
+    assert ran.steps[3:5] == ["dense", "unforeseen"]
+    assert [one.seed for one in eyes.looks if one.seed is not None] == []
 
 
 async def test_a_draw_can_be_given(watch: Watch) -> None:
     eyes = FakeRecogniser(films={b"film": film()})
     await Examiner(eyes, draw=lambda: 7).examine(b"film", watch.known(), lambda: 1e6)
-    assert [one.seed for one in eyes.looks] == [None, 7]
+    assert [one.seed for one in eyes.looks] == [None, None]
+    watch.film(300, 9)
+    await Examiner(eyes, draw=lambda: 7).examine(b"film", watch.known(), lambda: 1e6)
+    assert [one.seed for one in eyes.looks[2:]] == [None, None, 7]
 
 
 async def test_a_dense_look_that_sees_less_takes_no_key_frame_away(watch: Watch) -> None:
