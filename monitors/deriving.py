@@ -85,7 +85,7 @@ async def derive(
     """
     features: dict[str, list[Arrays]] = defaultdict(list)
     kept: list[ImageFingerprint] = []
-    pcm: list[bytes] = []
+    pcm = b""
     kinds: list[MediaKind] = []
     until, last_point = 0.0, -KEYPOINT_SECONDS
     async for media in _decode_parts(recogniser, body, progress):
@@ -97,16 +97,25 @@ async def derive(
                 points = await recogniser.keypoints(frame)
                 stamped = replace(points, at_seconds=frame.at_seconds)
                 features[KEYPOINT_SPACE].append(stamped.to_arrays())
-        pcm += [media.sound.pcm] if media.sound else []
+        pcm = _joined(pcm, media.sound, until)
         until = media.looked_until_seconds
     _keep_frames(features, recogniser.space, kept)
     if pcm:
-        heard = await recogniser.sound(Sound(pcm=b"".join(pcm)))
+        heard = await recogniser.sound(Sound(pcm=pcm))
         if heard.usable_seconds >= MIN_SOUND_SECONDS:
             features[SOUND_SPACE].append(heard.to_arrays())
     if recogniser.space not in features and SOUND_SPACE not in features:
         raise LowDetailError("nothing tells it from other media")
     return Derived(kind=kinds[0], seconds=until, features=features)
+
+
+def _joined(pcm: bytes, sound: Sound | None, start_seconds: float) -> bytes:
+    """Add what a part's sound goes on after what was heard: it reaches further than its frames."""
+    if sound is None:
+        return pcm
+    begins = 2 * round(start_seconds * sound.rate_hz)
+    most = 2 * round(MAX_SECONDS * sound.rate_hz)
+    return (pcm + sound.pcm[max(0, len(pcm) - begins) :])[:most]
 
 
 async def _decode_parts(

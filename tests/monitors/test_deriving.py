@@ -91,6 +91,27 @@ async def test_a_film_is_looked_at_twice_a_second_part_by_part_and_heard_whole()
     assert set(eyes.tasks) == {Task.MOVING_REFERENCE, Task.KEYPOINTS, Task.SOUND}
 
 
+WHOLE = Look(sound=True)
+
+
+async def test_a_sound_that_reaches_further_than_its_parts_frames_is_joined_once() -> None:
+    class Far(FakeRecogniser):
+        async def decode(self, body: bytes, look: Look = WHOLE) -> DecodedMedia:
+            media = await super().decode(body, look)
+            rest = self.films[b"film"].sound
+            assert rest is not None
+            first = 2 * round(look.start_seconds * rest.rate_hz)
+            return replace(media, sound=replace(rest, pcm=rest.pcm[first:]))
+
+    melody = a_melody(1, 25)
+    film = FakeFilm(seconds=25, first=100, sound=as_sound(melody))
+    derived = await derive(Far(films={b"film": film}, most_seconds=10), b"film")
+    [arrays] = derived.features[SOUND_SPACE]
+    assert SoundFingerprint.from_arrays(dict(arrays)).seconds == pytest.approx(
+        len(melody) / 16_000, 0.01
+    )
+
+
 async def test_a_film_whose_sound_outlasts_its_pictures_is_a_film() -> None:
     class Outlasting(FakeRecogniser):
         async def decode(self, body: bytes, look: Look = Look()) -> DecodedMedia:
