@@ -66,14 +66,16 @@ class _Part:
         offset: from the spelling's beginning.
         letters: the part itself.
         errors: that the spelling may have.
-        beside: letters of the spelling nearest to the part, and how far from its beginning.
+        beside: letters of the spelling nearest to the part.
+        away: how far from the part's beginning each of them stands.
     """
 
     spelling: int
     offset: int
     letters: str
     errors: int
-    beside: Sequence[tuple[int, str]]
+    beside: str
+    away: Sequence[int]
 
 
 class NearIndex:
@@ -93,10 +95,7 @@ class NearIndex:
         ]
         self._sizes, self._errors = np.array(sizes, np.intp), np.array(errors, np.intp)
         self._longest = max(sizes, default=0)
-        self._bits = np.zeros((min(self._longest, MAX_GLANCED), len(sizes)), np.uint64)
-        for i, one in enumerate(spellings):
-            glanced = np.array([*map(ord, one[:MAX_GLANCED])], np.uint32)
-            self._bits[: len(glanced), i] = _bit(glanced)
+        self._bits = _bits(_codes_of([one[:MAX_GLANCED] for one in spellings]).T)
         parts = [
             part
             for i, (one, count) in enumerate(zip(spellings, errors, strict=True))
@@ -119,9 +118,9 @@ class NearIndex:
         """
         if not self._tables or len(letters) < SHORT:
             return []
-        codes = np.frombuffer(letters.encode("utf-32-le", "surrogatepass"), np.uint32)
+        (codes,) = _codes_of([letters])
         there = self._around(codes)
-        found = [table.find(codes.astype(np.uint64), there) for table in self._tables]
+        found = [table.find(codes, there) for table in self._tables]
         spelling, start = (np.concatenate(one) for one in zip(*found, strict=True))
         spelling, start = self._glance(there, spelling, start)
         if not len(spelling):
@@ -143,7 +142,7 @@ class NearIndex:
         chosen = np.concatenate(kept) if kept else np.zeros(0, np.intp)
         return spelling[chosen], start[chosen]
 
-    def _around(self, codes: NDArray[np.uint32]) -> Codes:
+    def _around(self, codes: Codes) -> Codes:
         """Gather the bits of the letters that stand up to 0, 1, ... letters away.
 
         Returns:
@@ -151,7 +150,7 @@ class NearIndex:
         """
         reach = int(self._errors.max())
         there = np.zeros((reach + 1, len(codes) + 2 * self._longest), np.uint64)
-        there[0, self._longest : self._longest + len(codes)] = _bit(codes)
+        there[0, self._longest : self._longest + len(codes)] = _bits(codes)
         for more in range(1, reach + 1):
             there[more] = there[more - 1]
             there[more, more:] |= there[0, :-more]
@@ -165,9 +164,9 @@ class NearIndex:
         first = np.cumsum(2 * reach + 1) - (2 * reach + 1)
         begins = start[which] - reach[which] + np.arange(len(which)) - first[which]
         owner = spelling[which]
-        padded = f"{_PAD * 3 * self._longest}{letters}{_PAD * 3 * self._longest}"
-        ends = begins + self._sizes[owner]
         shift = 3 * self._longest
+        padded = f"{_PAD * shift}{letters}{_PAD * shift}"
+        ends = begins + self._sizes[owner]
         scores = (
             process.cpdist(
                 [self._spellings[one] for one in owner.tolist()],
@@ -196,7 +195,8 @@ def _parts(spelling: int, letters: str, errors: int) -> Iterable[_Part]:
             offset=first,
             letters=letters[first:last],
             errors=errors,
-            beside=[(place - first, letters[place]) for place in near],
+            beside="".join(letters[place] for place in near),
+            away=[place - first for place in near],
         )
 
 
@@ -211,26 +211,20 @@ class _Table:
 
     def __init__(self, size: int, parts: Sequence[_Part], margin: int) -> None:
         self._size = size
-        longest = max(len(one.letters) for one in parts)
-        self._letters = np.zeros((len(parts), longest), np.uint64)
-        for row, one in enumerate(parts):
-            self._letters[row, : len(one.letters)] = [ord(letter) for letter in one.letters]
-        numbers = _numbers(self._letters.T[:size])
+        numbers = _numbers(_codes_of([one.letters for one in parts]).T[:size])
         order = np.argsort(numbers, kind="stable")
         self._keys, starts = np.unique(numbers[order], return_index=True)
         self._starts = np.append(starts, len(parts))
-        self._letters = self._letters[order]
         ordered = [parts[i] for i in order]
+        self._letters = _codes_of([one.letters for one in ordered])
         self._spelling, self._offset, self._errors = (
             np.array(one, np.intp)
             for one in zip(*((p.spelling, p.offset, p.errors) for p in ordered), strict=True)
         )
-        self._beside = np.zeros((BESIDE, len(parts)), np.uint64)
+        self._beside = _bits(_codes_of([one.beside for one in ordered], BESIDE).T)
         self._away = np.full((BESIDE, len(parts)), margin, np.intp)
         for row, part in enumerate(ordered):
-            for turn, (away, letter) in enumerate(part.beside):
-                self._beside[turn, row] = _bit(np.array([ord(letter)], np.uint32))[0]
-                self._away[turn, row] = margin + away
+            self._away[: len(part.away), row] = [margin + one for one in part.away]
 
     def find(self, codes: Codes, there: Codes) -> tuple[Ints, Ints]:
         """Give each spelling of which a part stands in a text, and where the spelling begins.
@@ -268,10 +262,19 @@ class _Table:
         return rows[kept], place[kept]
 
 
-def _bit(codes: NDArray[np.uint32]) -> Codes:
-    """Give each letter one of 64 bits: a few share one."""
-    bit: Codes = np.uint64(1) << (codes.astype(np.uint64) * np.uint64(37) % np.uint64(64))
-    return bit
+def _codes_of(texts: Sequence[str], width: int | None = None) -> Codes:
+    """Give texts' letters, shape (texts, longest or `width`), 0 behind the end of shorter ones."""
+    size = max(map(len, texts), default=0) if width is None else width
+    joined = "".join(one.ljust(size, _PAD) for one in texts)
+    codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32)
+    return codes.reshape(len(texts), size).astype(np.uint64)
+
+
+def _bits(codes: Codes) -> Codes:
+    """Give each letter one of 64 bits, a few share one; none where there is no letter."""
+    bits = np.uint64(1) << (codes * np.uint64(37) % np.uint64(64))
+    found: Codes = np.where(codes == 0, np.uint64(0), bits)
+    return found
 
 
 def _runs(codes: Codes, size: int) -> Sequence[Codes]:
