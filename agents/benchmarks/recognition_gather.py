@@ -47,8 +47,10 @@ _CODE = (
     "agents/steps/examining.py",
     "agents/steps/matching.py",
     "agents/steps/seen.py",
+    "alerts/policy.py",
+    "alerts/calibration.json",
 )
-"""What findings depend on; the calibration is not among it."""
+"""What findings depend on; the shipped calibration says after which look another is taken."""
 
 
 _nearest: ContextVar[dict[int, float]] = ContextVar("nearest")
