@@ -16,7 +16,7 @@ from streams.errors import (
     InvalidMessageError,
     TransientError,
 )
-from streams.sources.source import Accepted, Rejected, Source, SourcedItem
+from streams.sources.source import Accepted, Rejected, Source, SourcedItem, SourcedPost
 from streams.types import Post
 
 log = structlog.get_logger()
@@ -204,10 +204,12 @@ async def _gather(items: asyncio.Queue[SourcedItem | None]) -> list[SourcedItem 
     return batch
 
 
-def _made(name: str, item: SourcedItem, cursor: str | None) -> Arrival | DeadLetter:
+def _made(name: str, item: SourcedItem, cursor: str | None) -> Arrival | DeadLetter | None:
     """Make of an item what is kept of it."""
     if isinstance(item, Rejected):
         return _letter(name, item.position, item.reason, Rejected.__name__)
+    if not isinstance(item, SourcedPost):
+        return None
     try:
         return Arrival(post=item.post, payload=inbox.payload_of(item.post), cursor=cursor)
     except InvalidMessageError as error:

@@ -27,7 +27,11 @@ from streams.types import CaseId, ReferenceId
 _AT_ONCE = 200
 """Held sightings that one transaction releases: the decider waits for it."""
 
-_PLACE = tuple(column.name for column in locations.columns if column.name not in {"id", "task_id"})
+_PLACE = tuple(
+    column.name
+    for column in locations.columns
+    if column.name not in {"id", "task_id", "gone_at", "gone_reason"}
+)
 """The columns that locations and held sightings share."""
 
 

@@ -10,7 +10,7 @@ from monitors.database import Database
 from streams.errors import ConfigurationError
 from streams.settings import Settings
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest step below `migrations/versions`; kept here so that looking costs one query."""
 
 _MIGRATION_LOCK = 0x4A4543  # PostgreSQL's advisory lock of whoever migrates

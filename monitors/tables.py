@@ -139,10 +139,14 @@ inbox = Table(
     Column("produced_at", UtcTime),
     Column("attempts", Integer, nullable=False, default=0),
     Column("not_before", UtcTime),
+    Column("urgent", Boolean, nullable=False, default=False),
+    Column("post_ref", String(32), index=True),
+    Column("author_ref", String(32), index=True),
     sa.Index("ix_inbox_due", "produced_at", "not_before"),
     sa.Index("ix_inbox_source", "source", "observed_at"),
 )
-"""Posts that have not ended. `payload` is a `PostRecord`; `produced_at` null: produce it now."""
+"""Posts that have not ended. `payload` is a `PostRecord`; `produced_at` null: produce it now.
+`post_ref` and `author_ref` name post and author without its revision, see `monitors.removals`."""
 
 outcomes = Table(
     "outcomes",
@@ -167,6 +171,107 @@ cursors = Table(
     Column("updated_at", UtcTime, nullable=False),
 )
 """Where each source goes on, and which collector owns it."""
+
+source_states = Table(
+    "source_states",
+    metadata,
+    Column("source", String(32), primary_key=True),
+    Column("connected_at", UtcTime),
+    Column("heard_at", UtcTime),
+    Column("event_at", UtcTime),
+    Column("problem", String(64)),
+    Column("problem_at", UtcTime),
+    Column("retry_at", UtcTime),
+    Column("canary_sent_at", UtcTime),
+    Column("canary_seen_at", UtcTime),
+)
+"""How each source is. `heard_at`: when anything came last; `event_at`: when that happened, as the
+source says; `problem`: a `StreamError`'s reason, null while it gives."""
+
+source_kinds = Table(
+    "source_kinds",
+    metadata,
+    Column("source", String(32), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("events", sa.BigInteger, nullable=False),
+    Column("last_at", UtcTime, nullable=False),
+)
+"""How many events of each kind a source gave, and when the last came."""
+
+gaps = Table(
+    "gaps",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("source", String(32), nullable=False),
+    Column("reason", String(64), nullable=False),
+    Column("from_at", UtcTime, nullable=False),
+    Column("to_at", UtcTime),
+    Column("state", String(8), nullable=False),  # open | refilled | lost
+    sa.Index("ix_gaps_source", "source", "from_at"),
+)
+"""The gap ledger: when a source was not read, why, and whether that was made good."""
+
+seen_posts = Table(
+    "seen_posts",
+    metadata,
+    Column("post_key", String(32), primary_key=True),
+    Column("source", String(32), nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("observed_at", UtcTime, nullable=False, index=True),
+)
+"""Posts with media of the last days, for looking back; `payload` is a `PostRecord`, compressed."""
+
+searches = Table(
+    "searches",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("case_id", ForeignKey("cases.id"), nullable=False, index=True),
+    Column("actor", String(128), nullable=False),
+    Column("sources", JSON, nullable=False),
+    Column("asked_at", UtcTime, nullable=False, index=True),
+    Column("deadline_at", UtcTime, nullable=False),
+    Column("owner", String(64)),
+    Column("leased_until", UtcTime),
+    Column("ended_at", UtcTime),
+    Column("state", String(16), nullable=False),  # waiting | running | done | late | stopped
+)
+"""Searches for a case. `sources`: names that were asked for; empty: every enabled one."""
+
+search_sources = Table(
+    "search_sources",
+    metadata,
+    Column("search_id", ForeignKey("searches.id"), primary_key=True),
+    Column("source", String(32), primary_key=True),
+    Column("state", String(16), nullable=False),  # waiting | asking | answered | partly | failed
+    Column("reason", String(64)),
+    Column("queries", Integer, nullable=False, default=0),
+    Column("answered", Integer, nullable=False, default=0),
+    Column("found", Integer, nullable=False, default=0),
+    Column("ended_at", UtcTime),
+)
+"""How far each source of a search is, and whether its answer is complete."""
+
+search_posts = Table(
+    "search_posts",
+    metadata,
+    Column("search_id", ForeignKey("searches.id"), primary_key=True),
+    Column("post_key", String(32), primary_key=True),
+    Column("source", String(32), nullable=False),
+    Column("found_at", UtcTime, nullable=False),
+    sa.Index("ix_search_posts_post_key", "post_key"),
+)
+"""What a search found, to be inspected like any post."""
+
+keyword_spellings = Table(
+    "keyword_spellings",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("keyword_id", ForeignKey("keywords.id"), nullable=False, index=True),
+    Column("state", String(8), nullable=False),  # added | off
+    Column("sealed", LargeBinary, nullable=False),
+    Column("changed_at", UtcTime, nullable=False),
+)
+"""What an officer changed of a keyword's variants; the spelling is sealed with the case's key."""
 
 tasks = Table(
     "tasks",
@@ -209,10 +314,15 @@ locations = Table(
     Column("triaged_at", UtcTime, nullable=False),
     Column("inspected_at", UtcTime, nullable=False),
     Column("decided_at", UtcTime, nullable=False),
+    Column("post_ref", String(32), index=True),
+    Column("author_ref", String(32), index=True),
+    Column("gone_at", UtcTime),
+    Column("gone_reason", String(64)),
     sa.UniqueConstraint("task_id", "post_key", "medium"),
 )
 """Where a task's content stands: one row a medium. `evidence`: what
-`alerts.evidence` writes, as JSON: numbers and words only."""
+`alerts.evidence` writes, as JSON: numbers and words only. `gone_at`: when its source said that it
+is gone."""
 
 sighting_counters = Table(
     "sighting_counters",
@@ -254,6 +364,8 @@ held_sightings = Table(
     Column("triaged_at", UtcTime, nullable=False),
     Column("inspected_at", UtcTime, nullable=False),
     Column("decided_at", UtcTime, nullable=False),
+    Column("post_ref", String(32)),
+    Column("author_ref", String(32)),
     Column("held_until", UtcTime, nullable=False, index=True),
     Column("discarded_at", UtcTime, index=True),
     sa.UniqueConstraint("case_id", "content_id", "host", "post_key", "medium"),

@@ -34,6 +34,11 @@ StreamError
     ├── BrokerUnavailableError       did not acknowledge what was sent
     ├── GalleryStaleError            not confirmed lately: nothing is matched, nor called clear
     ├── InboxFullError               too many posts wait: sources pause, the push endpoint says 503
+    ├── SourceError                  a source does not give; read again from its cursor, later
+    │   ├── StalledError                 connected, but silent for too long
+    │   ├── RateLimitedError             429; carries how long it asked to be left alone
+    │   ├── UnauthorizedError            401, 403: a token that is missing, wrong or expired
+    │   └── ConsumerTooSlowError         it gave up on us
     └── EngineError                  an engine child died or does not answer
 """
 
@@ -254,3 +259,38 @@ class EngineError(TransientError):
     """An engine child died or does not answer."""
 
     reason = "engine"
+
+
+class SourceError(TransientError):
+    """A source of posts cannot be reached, or broke off."""
+
+    reason = "source_unavailable"
+
+    def __init__(self, message: str = "", *, retry_after_seconds: float | None = None) -> None:
+        """Keep how long it asked to be left alone."""
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class StalledError(SourceError):
+    """The connection is open, and nothing has come through it for too long."""
+
+    reason = "stalled"
+
+
+class RateLimitedError(SourceError):
+    """The source asks to be left alone for a while."""
+
+    reason = "rate_limited"
+
+
+class UnauthorizedError(SourceError):
+    """The source does not accept the token: it is missing, wrong or expired."""
+
+    reason = "unauthorized"
+
+
+class ConsumerTooSlowError(SourceError):
+    """The source dropped the connection because it was read too slowly."""
+
+    reason = "consumer_too_slow"

@@ -45,6 +45,12 @@ HttpUrl = Annotated[
     str,
     StringConstraints(pattern=r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s\x00-\x1f\x7f]+$", max_length=4096),
 ]
+MediaUrl = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^(?:[Hh][Tt][Tt][Pp][Ss]?|at\+blob)://[^\s\x00-\x1f\x7f]+$", max_length=4096
+    ),
+]
 Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=1024)]
 """Text without control characters: it is stored and shown."""
 
@@ -55,7 +61,13 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
 
 
 def post_key(source: str, post_id: str, revision: str = "") -> PostKey:
-    """Name one observation of one post: the first 128 bits of a SHA-256, in hex."""
+    """Name one observation of one post: the first 128 bits of a SHA-256, in hex.
+
+    Args:
+        source: the network, where several sources give its posts; else the source.
+        post_id: the source's own identifier.
+        revision: names an edit.
+    """
     joined = f"{source}\0{post_id}\0{revision}".encode("utf-8", "surrogatepass")
     return PostKey(hashlib.sha256(joined).hexdigest()[:32])
 
@@ -99,7 +111,7 @@ def explain(error: ValidationError) -> str:
 class MediaItemRecord(Record):
     """One medium of a post."""
 
-    url: HttpUrl = Field(description="Where the bytes are; http or https.")
+    url: MediaUrl = Field(description="Where the bytes are; http, https, or an AT Protocol's blob.")
     kind: MediaKind = Field(default=MediaKind.UNKNOWN, description="What the source says it is.")
     alt_text: str = Field(default="", max_length=MAX_TEXT, description="Searched like the text.")
 
@@ -122,10 +134,12 @@ class NewPost(Record):
     author: Line | None = None
     language: Line | None = Field(default=None, max_length=64)
 
-    def to_domain(self, *, source: str, observed_at: datetime) -> Post:
+    def to_domain(
+        self, *, source: str, observed_at: datetime, network: str = "", urgent: bool = False
+    ) -> Post:
         """Give the domain's value."""
         return Post(
-            key=post_key(source, self.id, self.revision),
+            key=post_key(network or source, self.id, self.revision),
             source=source,
             id=self.id,
             url=self.url,
@@ -136,6 +150,8 @@ class NewPost(Record):
             published_at=_in_utc(self.published_at),
             author=self.author,
             language=self.language,
+            network=network,
+            urgent=urgent,
         )
 
 
@@ -152,10 +168,17 @@ class PostRecord(NewPost):
 
     source: Name
     observed_at: AwareDatetime
+    network: Name | None = None
+    urgent: bool = False
 
     def to_post(self) -> Post:
         """Give the domain's value."""
-        return self.to_domain(source=self.source, observed_at=self.observed_at)
+        return self.to_domain(
+            source=self.source,
+            observed_at=self.observed_at,
+            network=self.network or "",
+            urgent=self.urgent,
+        )
 
     @classmethod
     def from_domain(cls, post: Post) -> Self:
@@ -174,6 +197,8 @@ class PostRecord(NewPost):
             language=post.language,
             source=post.source,
             observed_at=post.observed_at,
+            network=post.network or None,
+            urgent=post.urgent,
         )
 
 

@@ -22,6 +22,10 @@ class MediaKind(StrEnum):
     IMAGE = "image"
     VIDEO = "video"
     AUDIO = "audio"
+    PAGE = "page"
+    """A web page that is read for the media that it names."""
+    LINK = "link"
+    """A page that is read only where the post is urgent: most links lead to news."""
     UNKNOWN = "unknown"
 
 
@@ -69,7 +73,8 @@ class MediaItem:
     """One medium of a post.
 
     Args:
-        url: where its bytes are; attacker-controlled.
+        url: where its bytes are; attacker-controlled. `at+blob://DID/CID` is a blob of the AT
+            Protocol, on whatever server its author has now.
         kind: the source's claim.
         alt_text: the description that the platform carries, searched like the post's text.
     """
@@ -95,6 +100,9 @@ class Post:
         published_at: as the platform claims; may be nonsense; never used for the SLA.
         author: the account, as far as a notice needs it.
         language: BCP 47, as claimed.
+        network: whose identifiers `id` and `author` are, where several sources give one network's
+            posts ("atproto", "activitypub"); empty: the source's own. `key` is of this.
+        urgent: asked for by a search: goes before the rest.
     """
 
     key: PostKey
@@ -108,6 +116,8 @@ class Post:
     published_at: datetime | None = None
     author: str | None = None
     language: str | None = None
+    network: str = ""
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,79 @@
+"""What an operator writes of each source: `[[stream]]` and `[[search]]` of the sources' file."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from streams.errors import ConfigurationError
+from streams.schemas import Name, explain
+from streams.sources.source import EventKind
+
+
+class SourceConfig(BaseModel):
+    """What every source has; each kind of source adds its own fields in its own file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str = Field(description="Which adapter reads it.")
+    name: Name = Field(description="Unique; names it in lists, cursors and metrics.")
+    enabled: bool = True
+    silent_seconds: float = Field(
+        default=60, gt=0, description="A stream that gives nothing for so long is stalled."
+    )
+    expect_seconds: Mapping[EventKind, float] = Field(
+        default_factory=dict,
+        description="Kinds of event that must come at least so often, or are missing.",
+    )
+
+
+class Token(BaseModel):
+    """A secret: written here, or alone in a file of its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    value: SecretStr | None = None
+    file: Path | None = None
+
+    def read(self) -> str:
+        """Read it; a file anew each time, so that a renewed token needs no restart.
+
+        Raises:
+            ConfigurationError: there is none, or its file cannot be read.
+        """
+        if self.value is not None:
+            return self.value.get_secret_value()
+        if self.file is None:
+            raise ConfigurationError("a token needs a value or a file")
+        try:
+            return self.file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ConfigurationError(f"the token's file cannot be read: {error.strerror}") from None
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read the sources' file.
+
+    Raises:
+        ConfigurationError: it cannot be read, or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"the sources' file cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"the sources' file is not TOML: {error}") from error
+
+
+def parse(model: type[BaseModel], entry: Mapping[str, Any], where: str) -> Any:
+    """Check one entry against its kind's model.
+
+    Raises:
+        ConfigurationError: names the entry and its fields, never their values.
+    """
+    try:
+        return model.model_validate(entry)
+    except ValidationError as error:
+        raise ConfigurationError(f"sources, {where}: {explain(error)}") from None
