@@ -5,106 +5,32 @@ import contextlib
 import hashlib
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator
 
 import structlog
 import uvicorn
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
-from agents.intake import MAX_WAITING, Intake
+from agents.inbox_gauges import InboxGauges
+from agents.intake import Intake
+from agents.producer import ProducerSender, open_producer
 from agents.producing import Producing
-from agents.sending import Keyed
 from agents.serving import Serving
+from agents.streaming import Streams
 from agents.timers import repeat
-from monitors import metrics
 from monitors.database import Database
 from monitors.health import BROKER, DATABASE, STARTING
-from monitors.inbox import Waiting, waiting
 from monitors.keystore import KeyStore
 from monitors.migrate import open_database
-from streams.app import EMBEDDED_URL
-from streams.broker import build_producer, create_topics, wait_for_broker
 from streams.clock import Clock
-from streams.errors import (
-    BrokerUnavailableError,
-    ConfigurationError,
-    DatabaseUnavailableError,
-    OversizedMessageError,
-)
+from streams.errors import ConfigurationError, DatabaseUnavailableError
 from streams.settings import Settings
 from streams.sources.push import build_push_app
-from streams.sources.replay import ReplaySource
-from streams.sources.source import Source
 
 log = structlog.get_logger()
 
 GAUGE_SECONDS = 1.0
-BROKER_WAIT_SECONDS = 60.0
 STOP_SECONDS = 5.0
-
-
-class ProducerSender:
-    """Sends by an aiokafka producer.
-
-    Args:
-        producer: started.
-    """
-
-    def __init__(self, producer: AIOKafkaProducer) -> None:
-        self._producer = producer
-
-    async def __call__(self, topic: str, records: Sequence[Keyed]) -> None:
-        try:
-            sent = [
-                await self._producer.send(topic, key=key.encode(), value=value)
-                for key, value in records
-            ]
-            answers = await asyncio.gather(*sent, return_exceptions=True)
-        except KafkaError as error:
-            raise BrokerUnavailableError(type(error).__name__) from error
-        for answer in answers:
-            if isinstance(answer, MessageSizeTooLargeError):
-                raise OversizedMessageError("larger than the broker takes") from answer
-            if isinstance(answer, BaseException):
-                raise BrokerUnavailableError(type(answer).__name__) from answer
-
-
-class InboxGauges:
-    """Keeps the gauges of the inbox, and tells the intake when it is full.
-
-    Args:
-        database: with the inbox.
-        clock: for the age of the oldest post.
-        intake: to be told.
-    """
-
-    def __init__(self, database: Database, clock: Clock, intake: Intake) -> None:
-        self._database = database
-        self._clock = clock
-        self._intake = intake
-        self.database_answers = True
-
-    async def look(self) -> None:
-        """Look once.
-
-        Raises:
-            DatabaseUnavailableError: nothing is known now.
-        """
-        try:
-            found = await asyncio.to_thread(self._waiting)
-        except DatabaseUnavailableError:
-            self.database_answers = False
-            raise
-        self.database_answers = True
-        age = (self._clock.now() - found.oldest_at).total_seconds() if found.oldest_at else 0.0
-        metrics.INBOX.set(found.posts)
-        metrics.INBOX_AGE.set(max(0.0, age))
-        self._intake.full = found.posts >= MAX_WAITING
-
-    def _waiting(self) -> Waiting:
-        with self._database.read() as connection:
-            return waiting(connection)
 
 
 PUSH_AT_ONCE = 64
@@ -147,13 +73,6 @@ async def run(settings: Settings, clock: Clock) -> None:
             database.close()
 
 
-def build_sources(settings: Settings, clock: Clock) -> list[Source]:
-    """Build the sources that are read; the push endpoint is not one of them."""
-    if settings.replay_file is None:
-        return []
-    return [ReplaySource(settings.replay_file, rate=settings.replay_rate, clock=clock)]
-
-
 def owner_of(settings: Settings) -> str:
     """Name this collector, the same after a restart: its own leases never keep it out."""
     home = hashlib.sha256(str(settings.home.resolve()).encode()).hexdigest()[:12]
@@ -182,6 +101,7 @@ class Collector:
         self._database = database
         self._owner = owner_of(settings)
         self._intake = Intake(database, clock, self._owner)
+        self._streams = Streams.from_settings(settings, clock)
         self._gauges = InboxGauges(database, clock, self._intake)
         self._producing: Producing | None = None
 
@@ -199,7 +119,7 @@ class Collector:
         await serving.start()
         try:
             with _bound(settings) as bound:
-                async with _producer(settings) as producer:
+                async with open_producer(settings) as producer:
                     await self._work(producer, bound, stop)
             with contextlib.suppress(DatabaseUnavailableError):
                 await self._intake.release()
@@ -217,12 +137,17 @@ class Collector:
             reproduce_after_seconds=self._settings.reproduce_after_seconds,
         )
         push = _push_server(self._settings, self._intake, self._clock)
-        sources = build_sources(self._settings, self._clock)
+        readers = self._streams.build_readers(self._database, self._intake)
+        timers = self._streams.timers(self._database)
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(repeat(self._gauges.look, GAUGE_SECONDS, what="inbox")),
                 group.create_task(producing.run(self._intake.arrived)),
-                *(group.create_task(self._intake.read(source)) for source in sources),
+                *(group.create_task(reader.run()) for reader in readers),
+                *(
+                    group.create_task(repeat(timer.call, timer.seconds, what=timer.what))
+                    for timer in timers
+                ),
             ]
             serve = group.create_task(push.serve([bound]))
             await _until_stopped(stop, serve)
@@ -241,19 +166,6 @@ async def _until_stopped(stop: asyncio.Event, serve: asyncio.Task[None]) -> None
     stopping = asyncio.ensure_future(stop.wait())
     await asyncio.wait([stopping, serve], return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
-
-
-@contextlib.asynccontextmanager
-async def _producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
-    url = settings.broker_url or EMBEDDED_URL
-    await wait_for_broker(url, BROKER_WAIT_SECONDS)
-    await create_topics(url, settings.partitions)
-    producer = build_producer(url)
-    await producer.start()
-    try:
-        yield producer
-    finally:
-        await producer.stop()
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 from agents.ending import count_end
 from agents.steps.deciding import without_matches
 from agents.steps.inspecting import outcome_of
+from alerts.removals import mark_ended
 from alerts.sightings import Recorded, record_sighting
 from alerts.tasks import Desk
 from monitors import inbox, metrics
@@ -66,6 +67,11 @@ class Deciding:
             decided = [self._record(connection, one, now) for one in sightings]
             ends = [one.end for one in decided if one.end.key in waiting]
             new = inbox.finish(connection, ends)
+            late = [
+                one.end.key for one in decided if one.recorded.opened and one.end.key not in new
+            ]
+            if late:  # its source may have said meanwhile that it is gone
+                mark_ended(connection, self._desk, late, now)
         committed_at = self._clock.now()
         metrics.DUPLICATES.labels(self._agent).inc(len(sightings) - len(new))
         for one in decided:

@@ -45,7 +45,8 @@ class Event:
 
     Args:
         id: deterministic; the `webhook-id`.
-        kind: `task.opened`, `task.reappeared` or `task.severity_raised`.
+        kind: `task.opened`, `task.reappeared`, `task.severity_raised` or
+            `task.removed_at_origin`.
         task: whose.
         severity: now.
         observed_at: of the sighting that caused it.

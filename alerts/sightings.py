@@ -35,6 +35,7 @@ from monitors.quarantine import (
     quarantines,
 )
 from monitors.tables import held_sightings, locations
+from streams.refs import refs_of
 from streams.types import CaseId, Decision, Match, Outcome, ReferenceId, Sighting
 
 
@@ -212,6 +213,7 @@ class _Judge:
     def _describe(self, index: int, match: Match) -> Place:
         sighting, post = self.sighting, self.sighting.post
         hits = _hits(sighting, match.case)
+        post_ref, author_ref = refs_of(post)
         values = {
             "post_key": post.key,
             "medium": index,
@@ -230,6 +232,8 @@ class _Judge:
             "triaged_at": sighting.triaged_at,
             "inspected_at": sighting.inspected_at,
             "decided_at": self.now,
+            "post_ref": post_ref,
+            "author_ref": author_ref,
         }
         return Place(values=values, hits=hits)
 

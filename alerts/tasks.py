@@ -29,11 +29,13 @@ class TaskStatus(StrEnum):
 
     NEW = "new"
     CLOSED = "closed"
+    REMOVED_AT_ORIGIN = "removed_at_origin"
+    """The sources say that nothing of it stands any more."""
     VERIFIED_REMOVED = "verified_removed"
     REAPPEARED = "reappeared"
 
 
-ENDED = frozenset({TaskStatus.CLOSED, TaskStatus.VERIFIED_REMOVED})
+ENDED = frozenset({TaskStatus.CLOSED, TaskStatus.REMOVED_AT_ORIGIN, TaskStatus.VERIFIED_REMOVED})
 """A new location of an ended task makes it reappear."""
 
 
@@ -227,7 +229,17 @@ class _Writer:
         statement = self.desk.database.insert_new(locations).values(
             id=name, task_id=task, **place.values
         )
-        return self.connection.execute(statement).rowcount == 1
+        return self.connection.execute(statement).rowcount == 1 or self._stands_again(name, place)
+
+    def _stands_again(self, name: str, place: Place) -> bool:
+        """Tell whether a known location was gone, and was seen again since."""
+        was_gone = locations.c.gone_at < place.values["observed_at"]
+        back = (
+            sa.update(locations)
+            .where(locations.c.id == name, was_gone)
+            .values(gone_at=None, gone_reason=None)
+        )
+        return self.connection.execute(back).rowcount == 1
 
     def _raise(self, task: TaskId, finding: Finding, added: int) -> Severity:
         """Lift a known task to this finding's level; never lower it."""

@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection
 
 from monitors.tables import cursors, inbox, outcomes
 from streams.errors import InvalidMessageError, OversizedMessageError
+from streams.refs import refs_of
 from streams.schemas import MAX_POST_BYTES, PostRecord, explain
 from streams.sources.source import Accepted
 from streams.types import Outcome, Post, PostKey, PostOutcome
@@ -82,14 +83,33 @@ def payload_of(post: Post) -> bytes:
     return payload
 
 
-def add(connection: Connection, arrivals: Sequence[Arrival]) -> Accepted:
-    """Store what is new; a post that waits or has ended already is a duplicate."""
+def add(connection: Connection, arrivals: Sequence[Arrival], *, again: bool = False) -> Accepted:
+    """Store what is new; a post that waits or has ended already is a duplicate.
+
+    Args:
+        connection: in a transaction.
+        arrivals: as they came.
+        again: look once more at posts that have ended: their outcome is forgotten, and they get
+            another. What they opened stays, for its names are derived from theirs.
+    """
     first = {arrival.post.key: arrival for arrival in reversed(arrivals)}
+    if again and first:
+        connection.execute(sa.delete(outcomes).where(outcomes.c.post_key.in_(list(first))))
+        _hasten(connection, first)
     ended = _present(connection, outcomes.c.post_key, first)
     rows = [_row(arrival) for key, arrival in first.items() if key not in ended]
     rows.reverse()
     new = _insert_new(connection, inbox, rows)
     return Accepted(accepted=len(new), duplicates=len(arrivals) - len(new))
+
+
+def _hasten(connection: Connection, keys: Iterable[PostKey]) -> None:
+    """Put waiting posts before the others: a search asks for them now."""
+    connection.execute(
+        sa.update(inbox)
+        .where(inbox.c.post_key.in_(list(keys)), inbox.c.attempts == 0)
+        .values(urgent=True)
+    )
 
 
 def take_due(
@@ -99,7 +119,9 @@ def take_due(
     limit: int,
     older_than: datetime | None = None,
 ) -> list[Due]:
-    """Give rows to produce, oldest first, passing over those that are put off beyond `now`.
+    """Give rows to produce, those of searches and then the oldest first.
+
+    Those that are put off beyond `now` are passed over.
 
     Args:
         connection: in a transaction.
@@ -114,7 +136,7 @@ def take_due(
     query = (
         sa.select(inbox.c.post_key, inbox.c.payload)
         .where(due, waited)
-        .order_by(inbox.c.observed_at)
+        .order_by(inbox.c.urgent.desc(), inbox.c.observed_at)
         .limit(limit)
     )
     return [
@@ -263,7 +285,11 @@ def release(connection: Connection, owner: str) -> None:
 
 
 def _row(arrival: Arrival) -> dict[str, object]:
+    post, author = refs_of(arrival.post)
     return {
+        "urgent": arrival.post.urgent,
+        "post_ref": post,
+        "author_ref": author,
         "post_key": arrival.post.key,
         "source": arrival.post.source,
         "cursor": arrival.cursor,

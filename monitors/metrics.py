@@ -77,3 +77,27 @@ STEPS_SKIPPED = Counter(
     "no_model, crashed, cap).",
     ["step", "why"],
 )
+
+SOURCE_EVENTS = Counter(
+    "haechi_source_events_total", "Events of a source, by kind", ["source", "kind"]
+)
+SOURCE_INTERRUPTIONS = Counter(
+    "haechi_source_interruptions_total", "Times a source broke off, by reason", ["source", "reason"]
+)
+SOURCE_HEARD = Gauge("haechi_source_heard_seconds", "Since a source was last heard", ["source"])
+SOURCE_LAG = Gauge(
+    "haechi_source_lag_seconds", "How old a source's latest event was when it came", ["source"]
+)
+SOURCE_TROUBLE = Gauge(
+    "haechi_source_trouble", "1 while a source has this trouble", ["source", "trouble"]
+)
+SOURCE_KIND_MISSING = Gauge(
+    "haechi_source_kind_missing", "1 while a kind of event is overdue", ["source", "kind"]
+)
+SOURCE_GAPS = Gauge("haechi_source_gaps", "Entries of the gap ledger", ["source", "state"])
+LOCATIONS_GONE = Counter(
+    "haechi_locations_gone_total", "Locations of tasks that their source said are gone, or back"
+)
+SOURCE_LACKED = Counter(
+    "haechi_source_lacked_posts_total", "Posts that another stream of the network gave", ["source"]
+)

@@ -146,7 +146,7 @@ inbox = Table(
     sa.Index("ix_inbox_source", "source", "observed_at"),
 )
 """Posts that have not ended. `payload` is a `PostRecord`; `produced_at` null: produce it now.
-`post_ref` and `author_ref` name post and author without its revision, see `monitors.removals`."""
+`post_ref` and `author_ref` name post and author without its revision, see `streams.refs`."""
 
 outcomes = Table(
     "outcomes",

@@ -135,6 +135,12 @@ class Settings(BaseSettings):
         default=None, description="JSON-lines file of posts that the replay source plays."
     )
     replay_rate: float = Field(default=10, gt=0, description="Posts a second of the replay.")
+    sources: Path | None = Field(
+        default=None, description="TOML file that names the sources; see docs/sources.md."
+    )
+    search_seconds: float = Field(
+        default=180, gt=0, le=3600, description="A search ends after so long, whatever is missing."
+    )
     console_host: str = Field(default="127.0.0.1", description="Address of the console.")
     console_port: int = Field(
         default=8600, ge=0, le=65535, description="Port of the console, its metrics and its health."

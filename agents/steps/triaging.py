@@ -190,7 +190,7 @@ def triage(post: Post, index: KeywordIndex) -> Triaged:
     The priority says how soon media are inspected, never whether.
     """
     hits = index.find(list(_texts(post)))
-    urgent = any(hit.similarity >= URGENT_SIMILARITY for hit in hits)
+    urgent = post.urgent or any(hit.similarity >= URGENT_SIMILARITY for hit in hits)
     return Triaged(priority=Priority.URGENT if urgent else Priority.BULK, hits=hits)
 
 

@@ -23,6 +23,10 @@ class SourceConfig(BaseModel):
     silent_seconds: float = Field(
         default=60, gt=0, description="A stream that gives nothing for so long is stalled."
     )
+    compare_with: Name | None = Field(
+        default=None,
+        description="Another stream of the same network: what one lacks of the other is told.",
+    )
     expect_seconds: Mapping[EventKind, float] = Field(
         default_factory=dict,
         description="Kinds of event that must come at least so often, or are missing.",

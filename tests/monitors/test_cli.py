@@ -285,4 +285,4 @@ def test_a_backup_that_cannot_be_written_is_said(run: Run, tmp_path: Path) -> No
 
 
 def test_upgrade_says_where_the_database_is(run: Run) -> None:
-    assert _rows(run("upgrade", "--json", app=db_app)) == [{"step": "0002"}]
+    assert _rows(run("upgrade", "--json", app=db_app)) == [{"step": "0003"}]

@@ -1,0 +1,55 @@
+"""What a source says is gone: the end of posts that still wait.
+
+Every function runs in the caller's transaction and blocks.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from monitors import inbox as inbox_rows
+from monitors.tables import inbox
+from streams.refs import author_ref, post_ref
+from streams.sources.source import Removed
+from streams.types import Outcome, PostOutcome
+
+AT_SOURCE = "_at_source"
+"""Ends the reason of a post that its source said is gone: `deleted_at_source`."""
+
+
+def ref_of(removed: Removed) -> tuple[bool, str]:
+    """Name what is gone; whether it is an author, or a post."""
+    if removed.post_id is not None:
+        return False, post_ref(removed.network, removed.post_id)
+    return True, author_ref(removed.network, removed.author or "")
+
+
+def reason_of(removed: Removed) -> str:
+    """Give the reason of a post that ends by it."""
+    return f"{removed.reason[: 64 - len(AT_SOURCE)]}{AT_SOURCE}"
+
+
+def end_waiting(
+    connection: Connection, removals: Sequence[Removed], now: datetime
+) -> list[PostOutcome]:
+    """End the posts that wait and are gone: `vanished`. What is being inspected may still count."""
+    ends = []
+    for removed in removals:
+        is_author, ref = ref_of(removed)
+        column = inbox.c.author_ref if is_author else inbox.c.post_ref
+        query = sa.select(inbox.c.post_key, inbox.c.source, inbox.c.observed_at)
+        ends += [
+            PostOutcome(
+                key=row.post_key,
+                source=row.source,
+                outcome=Outcome.VANISHED,
+                reason=reason_of(removed),
+                observed_at=row.observed_at,
+                ended_at=now,
+            )
+            for row in connection.execute(query.where(column == ref))
+        ]
+    new = inbox_rows.finish(connection, ends) if ends else set()
+    return [end for end in ends if end.key in new]
