@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, Mounted] = {
     "models": Mounted("gpu_kernels.cli", "build_cli", "Model weights: list them, pull them."),
     "case": Mounted("alerts.case_cli", "case_app", "Cases: open, show, end; keywords, references."),
     "scan": Mounted("agents.scanning", "scan", "Files and folders against every active case."),
+    "search": Mounted("agents.search_cli", "search", "Every source and all that was seen."),
     "task": Mounted("alerts.cli", "task_app", "Takedown tasks."),
     "outbox": Mounted("alerts.cli", "outbox_app", "Events and their deliveries."),
     "source": Mounted("agents.cli", "source_app", "Sources, their cursors and freshness."),

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Sequence
 
-from monitors import inbox, metrics
+from monitors import inbox, metrics, searches
 from monitors.database import Database
 from monitors.inbox import Arrival
+from monitors.searches import Search
 from streams.clock import Clock
 from streams.errors import InboxFullError
 from streams.sources.source import Accepted
@@ -49,6 +50,23 @@ class Intake:
         self.arrived.set()
         return accepted
 
+    async def look(self, search: Search, source: str, posts: Sequence[Post]) -> int:
+        """Store what a search found: to be inspected again, too, where the case was another then.
+
+        Returns:
+            How many the search had not found before.
+
+        Raises:
+            InboxFullError, InvalidMessageError, DatabaseUnavailableError: as `accept`.
+        """
+        if self.full:
+            raise InboxFullError("too many posts are waiting")
+        arrivals = [Arrival(post=post, payload=inbox.payload_of(post)) for post in posts]
+        found, accepted = await asyncio.to_thread(self._look, search, source, arrivals)
+        metrics.OBSERVED.labels(source).inc(accepted.accepted)
+        self.arrived.set()
+        return found
+
     async def release(self) -> None:
         """Let other collectors have the sources at once."""
         await asyncio.to_thread(self._release)
@@ -56,6 +74,19 @@ class Intake:
     def _add(self, arrivals: Sequence[Arrival]) -> Accepted:
         with self._database.write() as connection:
             return inbox.add(connection, arrivals)
+
+    def _look(
+        self, search: Search, source: str, arrivals: Sequence[Arrival]
+    ) -> tuple[int, Accepted]:
+        keys = [arrival.post.key for arrival in arrivals]
+        with self._database.write() as connection:
+            since = searches.known_since(connection, search.case)
+            settled = searches.settled(connection, keys, since)
+            again = [arrival for arrival in arrivals if arrival.post.key not in settled]
+            accepted = inbox.add(connection, again, again=True)
+            now = self._clock.now()
+            found = searches.add_posts(connection, self._database, search.id, source, keys, now)
+        return found, accepted
 
     def _release(self) -> None:
         with self._database.write() as connection:

@@ -10,6 +10,8 @@ import structlog
 from agents.comparing import Comparison, Lacked
 from agents.intake import Intake
 from agents.reading import Reader, ReadingDesk
+from agents.search_desk import build_search_desk
+from agents.searching import Searching
 from agents.source_gauges import SourceGauges
 from agents.storing import Storing
 from alerts.channels.webhook import load_endpoints
@@ -21,7 +23,7 @@ from monitors.gaps import GapState
 from streams.clock import Clock
 from streams.errors import ConfigurationError
 from streams.settings import Settings
-from streams.sources.catalogue import read_catalogue
+from streams.sources.catalogue import Catalogue, read_catalogue
 from streams.sources.config import SourceConfig
 from streams.sources.replay import ReplaySource
 from streams.sources.source import Source, SourcedItem
@@ -78,7 +80,7 @@ class Streams:
     Args:
         settings: of the instance.
         clock: for times.
-        streams: built, each with its entry of the sources' file.
+        catalogue: the entries of the sources' file.
         replay: a file that is played; None: none is.
     """
 
@@ -86,12 +88,13 @@ class Streams:
         self,
         settings: Settings,
         clock: Clock,
-        streams: Sequence[tuple[SourceConfig, Source]],
+        catalogue: Catalogue,
         replay: Source | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
-        self._streams = streams
+        self._streams = streams = catalogue.build_streams(clock)
+        self._catalogue = catalogue
         self._replay = replay
         configs = [config for config, _ in streams]
         self.expected: Mapping[str, Expectation] = expectations(configs)
@@ -107,7 +110,12 @@ class Streams:
         replay = None
         if settings.replay_file is not None:
             replay = ReplaySource(settings.replay_file, rate=settings.replay_rate, clock=clock)
-        return cls(settings, clock, read_catalogue(settings.sources).build_streams(clock), replay)
+        return cls(settings, clock, read_catalogue(settings.sources), replay)
+
+    def build_searching(self, database: Database, intake: Intake) -> Searching:
+        """Build what carries searches out."""
+        desk = build_search_desk(self._settings, self._catalogue, database, intake, self._clock)
+        return Searching(desk)
 
     def build_readers(self, database: Database, intake: Intake) -> list[Reader]:
         """Build a reader for each stream."""

@@ -40,7 +40,7 @@ _actor: list[str] = []  # `--actor` of this command line
 
 def set_actor(actor: str | None) -> None:
     """Say who stands in the audit log: by default, who is logged in."""
-    _actor[:] = [actor or _login_name()]
+    _actor[:] = [actor or login_name()]
 
 
 @contextmanager
@@ -143,7 +143,8 @@ def iso(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat()
 
 
-def _login_name() -> str:
+def login_name() -> str:
+    """Say who is logged in: who acts, where nobody says otherwise."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name

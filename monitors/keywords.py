@@ -51,11 +51,13 @@ class WatchedKeyword:
         case: whose.
         keyword: which.
         text: as the officer typed it.
+        spellings: further ones that are looked for as words of their own.
     """
 
     case: CaseId
     keyword: KeywordId
     text: str
+    spellings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -101,3 +101,7 @@ LOCATIONS_GONE = Counter(
 SOURCE_LACKED = Counter(
     "haechi_source_lacked_posts_total", "Posts that another stream of the network gave", ["source"]
 )
+SEARCHES = Counter("haechi_searches_total", "Searches that ended, by state", ["state"])
+SEARCH_SECONDS = Histogram(
+    "haechi_search_seconds", "Search asked for to its end", buckets=SLA_BUCKETS
+)

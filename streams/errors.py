@@ -26,6 +26,8 @@ StreamError
 ├── UnknownKeywordError          the case has no keyword of this identifier
 ├── UnknownNegativeError         no negative has this identifier
 ├── UnknownTaskError             no task has this identifier
+├── UnknownSearchError           no search has this identifier
+├── SearchUnattendedError        no collector carries the search out
 ├── AccountError                 a user of the console that cannot be added or changed
 ├── KeyDestroyedError            the case's key is gone: its features are unreadable for ever
 ├── SealError                    sealed bytes were altered, or belong to something else
@@ -205,6 +207,18 @@ class UnknownTaskError(StreamError):
     """No task has this identifier."""
 
     reason = "unknown_task"
+
+
+class UnknownSearchError(StreamError):
+    """No search has this identifier."""
+
+    reason = "unknown_search"
+
+
+class SearchUnattendedError(StreamError):
+    """No collector carries the search out."""
+
+    reason = "search_unattended"
 
 
 class AccountError(StreamError):

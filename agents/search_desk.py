@@ -1,0 +1,57 @@
+"""What searches are carried out with: the enabled services, a case's words, what was seen."""
+
+from collections.abc import Sequence
+
+from agents.intake import Intake
+from agents.one_search import SearchDesk
+from monitors.database import Database
+from monitors.keystore import KeyStore
+from monitors.keywords import WatchedKeyword
+from monitors.register import CaseRegister
+from streams.clock import Clock
+from streams.errors import KeyDestroyedError, SealError
+from streams.settings import Settings
+from streams.sources.catalogue import Catalogue
+from streams.types import CaseId
+
+MAX_WORDS = 30
+"""Questions to one service: a case has some ten keywords, and services allow some 100 a minute."""
+
+ACTOR = "haechi"
+
+
+def words_to_ask(watched: Sequence[WatchedKeyword], most: int = MAX_WORDS) -> list[str]:
+    """Choose what services are asked for: every keyword, then their spellings in turn.
+
+    Services fold case and width themselves; what they do not know is slang and romanisation.
+    """
+    spellings = [[one.text, *one.spellings] for one in watched]
+    longest = max(map(len, spellings), default=0)
+    ranked = [some[place] for place in range(longest) for some in spellings if place < len(some)]
+    return list(dict.fromkeys(ranked))[:most]
+
+
+def build_search_desk(
+    settings: Settings, catalogue: Catalogue, database: Database, intake: Intake, clock: Clock
+) -> SearchDesk:
+    """Build what the collector's searches need."""
+    register = CaseRegister(database, KeyStore(settings.keys_dir), clock, actor=ACTOR)
+
+    def words(case: CaseId) -> Sequence[str]:
+        try:
+            found = register.list_keywords(case)
+            return words_to_ask(
+                [WatchedKeyword(case=case, keyword=keyword, text=text) for keyword, text in found]
+            )
+        except (KeyDestroyedError, SealError):  # withdrawn meanwhile: nothing may be asked
+            return []
+
+    return SearchDesk(
+        database=database,
+        intake=intake,
+        clock=clock,
+        sources=catalogue.build_searches(clock),
+        words=words,
+        look_back=None,
+        seconds=settings.search_seconds,
+    )
