@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from dashboards.console.auth import Authenticator, Passwords
 from dashboards.console.guard import Guard
 from dashboards.console.pages import FOLDER, render_error
-from dashboards.console.routes import access, tasks, watching
+from dashboards.console.routes import access, searching, tasks, watching
 from monitors.audit import AuditLog
 from monitors.database import Database
 from monitors.keystore import KeyStore
@@ -36,9 +36,13 @@ def build_console(
     reading = tasks.Reading(
         database=database, audit=audit, clock=clock, sla_seconds=settings.sla_seconds
     )
+    asking = searching.Asking(
+        database=database, audit=audit, clock=clock, seconds=settings.search_seconds
+    )
     app = FastAPI(title="Haechi", docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(access.build_router(people))
     app.include_router(tasks.build_router(people, reading))
+    app.include_router(searching.build_router(people, asking))
     app.include_router(watching.build_router(database, clock))
     app.mount("/static", StaticFiles(directory=FOLDER / "static"))
     app.add_exception_handler(HTTPException, _refused)

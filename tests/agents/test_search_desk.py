@@ -1,0 +1,33 @@
+"""`agents.search_desk`."""
+
+from agents.intake import Intake
+from agents.search_desk import build_search_desk, words_to_ask
+from monitors.database import Database
+from monitors.keywords import WatchedKeyword
+from monitors.register import CaseRegister
+from streams.settings import Settings
+from streams.sources.catalogue import Catalogue
+from streams.types import CaseId, KeywordId
+from tests.fakes import FakeClock, an_adults_case
+
+
+def watched(text: str, *spellings: str) -> WatchedKeyword:
+    return WatchedKeyword(case=CaseId("c"), keyword=KeywordId(text), text=text, spellings=spellings)
+
+
+def test_every_keyword_comes_before_the_first_spelling() -> None:
+    words = words_to_ask([watched("a", "a1", "a2"), watched("b", "b1", "a1")], most=4)
+    assert words == ["a", "b", "a1", "b1"]
+    assert words_to_ask([]) == []
+
+
+def test_a_case_is_asked_for_by_its_keywords_until_it_is_withdrawn(
+    database: Database, clock: FakeClock, register: CaseRegister, settings: Settings
+) -> None:
+    case = register.open(an_adults_case("A")).id
+    register.add_keyword("A", "해치공주")
+    intake = Intake(database, clock, "here")
+    desk = build_search_desk(settings, Catalogue(), database, intake, clock)
+    assert list(desk.words(case))[:1] == ["해치공주"]
+    register.withdraw("A")
+    assert list(desk.words(case)) == []
