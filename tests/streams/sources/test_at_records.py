@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.errors import InvalidMessageError
@@ -201,6 +201,7 @@ shaped = st.recursive(
 )
 
 
+@settings(max_examples=40)
 @given(st.sampled_from([POSTS, PROFILES]), shaped, shaped, shaped)
 def test_whatever_comes_is_a_post_or_is_refused(
     collection: str, record: Any, cid: Any, rkey: Any

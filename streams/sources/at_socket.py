@@ -1,0 +1,127 @@
+"""A WebSocket to a server that the operator configured, read with bounds."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from typing import Annotated
+
+from pydantic import StringConstraints
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.typing import Data, Subprotocol
+
+from streams.clock import Clock
+from streams.errors import ConsumerTooSlowError, SourceError, StalledError
+from streams.sources.at_answers import to_error
+from streams.sources.at_events import Gathering
+from streams.sources.source import SourcedItem
+
+SocketUrl = Annotated[str, StringConstraints(pattern=r"^wss?://[^\s?#]+$", max_length=512)]
+
+MAX_MESSAGE_BYTES = 8 * 2**20
+"""Of one message. The protocol caps a commit's blocks at 2 MB and a frame at 5 MB, and a record at
+1 MB, of which JSON may make several times as much: nothing that is valid is larger."""
+
+MAX_WAITING = 32
+"""Messages read ahead. When they are not taken, nothing more is read from the socket, so that the
+server notices, and says so, instead of us dropping anything."""
+
+OPEN_SECONDS = 15.0
+CLOSE_SECONDS = 2.0
+TICK_SECONDS = 1.0
+"""How often a reader is told that nothing came."""
+
+MAX_CURSOR_DIGITS = 16
+TOO_SLOW = "ConsumerTooSlow"
+
+
+@asynccontextmanager
+async def opened(
+    url: str, clock: Clock, subprotocols: Sequence[str] = ()
+) -> AsyncIterator[ClientConnection]:
+    """Hold a connection open. It sends nothing but answers to pings: Jetstream asks for that.
+
+    Raises:
+        RefusedError: the server names why it does not want this request.
+        RateLimitedError: 429.
+        UnauthorizedError: 401 or 403.
+        SourceError: it cannot be reached, or answers otherwise.
+    """
+    try:
+        connection = await connect(
+            url,
+            subprotocols=[Subprotocol(one) for one in subprotocols] or None,
+            proxy=None,
+            open_timeout=OPEN_SECONDS,
+            close_timeout=CLOSE_SECONDS,
+            ping_interval=None,
+            max_size=MAX_MESSAGE_BYTES,
+            max_queue=MAX_WAITING,
+        )
+    except InvalidStatus as refused:
+        answer = refused.response
+        headers = {name.lower(): value for name, value in answer.headers.raw_items()}
+        raise to_error(answer.status_code, headers, answer.body, clock.now()) from None
+    except (OSError, TimeoutError, WebSocketException) as error:
+        raise SourceError(f"no connection: {type(error).__name__}") from None
+    async with connection:
+        yield connection
+
+
+async def messages(
+    connection: ClientConnection, silent_seconds: float
+) -> AsyncGenerator[Data | None, None]:
+    """Give what arrives; None whenever nothing did for a moment.
+
+    Raises:
+        StalledError: nothing came for `silent_seconds` while we waited.
+        ConsumerTooSlowError: the server closed the connection and says so.
+        SourceError: the connection is closed.
+    """
+    loop = asyncio.get_running_loop()
+    since = loop.time()
+    while True:
+        try:
+            async with asyncio.timeout(min(TICK_SECONDS, silent_seconds)):
+                message = await connection.recv()
+        except TimeoutError:
+            if loop.time() - since >= silent_seconds:
+                raise StalledError(f"silent for {silent_seconds} s") from None
+            yield None
+            continue
+        except ConnectionClosed as closed:
+            reason = closed.rcvd.reason if closed.rcvd else ""
+            error = ConsumerTooSlowError if reason == TOO_SLOW else SourceError
+            raise error("the connection was closed") from None
+        yield message
+        since = loop.time()  # what the caller did meanwhile is no silence of the server's
+
+
+async def gathered(
+    items: AsyncGenerator[SourcedItem | None, None], clock: Clock
+) -> AsyncGenerator[SourcedItem, None]:
+    """Give the items, those that merely passed a moment later and together.
+
+    Args:
+        items: None whenever a moment went by; closed in the end.
+        clock: for the moment.
+    """
+    gathering = Gathering(clock)
+    async with aclosing(items):
+        try:
+            async for item in items:
+                for given in gathering.due() if item is None else gathering.take(item):
+                    yield given
+        except SourceError:
+            for given in gathering.rest():
+                yield given
+            raise
+
+
+def read_cursor(cursor: str | None) -> tuple[int | None, str | None]:
+    """Read a stream's cursor; and why what follows it cannot be given, where it is none of ours."""
+    if not cursor:
+        return None, None
+    if cursor.isascii() and cursor.isdigit() and len(cursor) <= MAX_CURSOR_DIGITS:
+        return int(cursor), None
+    return None, "cursor_unusable"
