@@ -139,12 +139,14 @@ class Collector:
         push = _push_server(self._settings, self._intake, self._clock)
         readers = self._streams.build_readers(self._database, self._intake)
         searching = self._streams.build_searching(self._database, self._intake)
+        canaries = self._streams.build_canaries(self._database)
         timers = self._streams.timers(self._database)
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(repeat(self._gauges.look, GAUGE_SECONDS, what="inbox")),
                 group.create_task(producing.run(self._intake.arrived)),
                 group.create_task(searching.run()),
+                *(group.create_task(canary.run()) for canary in canaries),
                 *(group.create_task(reader.run()) for reader in readers),
                 *(
                     group.create_task(repeat(timer.call, timer.seconds, what=timer.what))

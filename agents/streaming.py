@@ -7,6 +7,7 @@ from typing import Self
 
 import structlog
 
+from agents.canary import CanaryWatch
 from agents.comparing import Comparison, Lacked
 from agents.intake import Intake
 from agents.reading import Reader, ReadingDesk
@@ -99,6 +100,7 @@ class Streams:
         configs = [config for config, _ in streams]
         self.expected: Mapping[str, Expectation] = expectations(configs)
         self._comparison = Comparison(twins_of(configs), clock)
+        self._canaries: dict[str, CanaryWatch] = {}
 
     @classmethod
     def from_settings(cls, settings: Settings, clock: Clock) -> Self:
@@ -135,6 +137,16 @@ class Streams:
             readers.append(Reader(self._replay, reading, ledger=False))
         return readers
 
+    def build_canaries(self, database: Database) -> list[CanaryWatch]:
+        """Build what sends canaries through the streams that have an account for it."""
+        self._canaries = {}
+        for config, source in self._streams:
+            canary = config.build_canary(self._clock)
+            if canary is not None:
+                watch = CanaryWatch(source.name, canary, database, self._clock)
+                self._canaries[source.name] = watch
+        return list(self._canaries.values())
+
     def timers(self, database: Database) -> list[Timer]:
         """Name what looks after the streams."""
 
@@ -149,6 +161,8 @@ class Streams:
 
     def _saw(self, source: str, items: Sequence[SourcedItem]) -> None:
         self._comparison.saw(source, items)
+        if source in self._canaries:
+            self._canaries[source].saw(items)
 
     def _compare(self, database: Database) -> None:
         lacked = self._comparison.settle()

@@ -7,8 +7,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from streams.clock import Clock
 from streams.errors import ConfigurationError
 from streams.schemas import Name, explain
+from streams.sources.canary import Canary
 from streams.sources.source import EventKind
 
 
@@ -31,6 +33,10 @@ class SourceConfig(BaseModel):
         default_factory=dict,
         description="Kinds of event that must come at least so often, or are missing.",
     )
+
+    def build_canary(self, clock: Clock) -> Canary | None:  # noqa: ARG002 - most have none
+        """Build the canary that is sent through this source; None: there is none."""
+        return None
 
 
 class Token(BaseModel):

@@ -18,7 +18,7 @@ from websockets.typing import Data
 from streams.clock import Clock
 from streams.errors import ConsumerTooSlowError, InvalidMessageError
 from streams.sources.at_answers import NAME, RefusedError, to_plain
-from streams.sources.at_canary import AtCanaryConfig
+from streams.sources.at_canary import AtCanary, AtCanaryConfig
 from streams.sources.at_events import (
     EXPECTED_SECONDS,
     Operation,
@@ -38,6 +38,7 @@ from streams.sources.at_socket import (
     opened,
     read_cursor,
 )
+from streams.sources.canary import Canary
 from streams.sources.config import SourceConfig
 from streams.sources.source import EventKind, Missed, SourcedItem
 
@@ -80,6 +81,9 @@ class JetstreamConfig(SourceConfig):
         description="Kinds of event that must come at least so often, or are missing.",
     )
     canary: AtCanaryConfig | None = None
+
+    def build_canary(self, clock: Clock) -> Canary | None:
+        return None if self.canary is None else AtCanary(self.canary, clock=clock)
 
 
 class JetstreamSource:
