@@ -88,22 +88,30 @@ class Freshness:
 def note_heard(
     connection: Connection, database: Database, source: str, heard: Heard, now: datetime
 ) -> None:
-    """Note that something came: the source gives, whatever was wrong before."""
+    """Note that something came: the source gives, whatever was wrong before.
+
+    Where what came has no time, the last event's moves along: its lag stays what it was.
+    """
     _ensure(connection, database, source)
     mine = source_states.c.source == source
+    known = connection.execute(
+        sa.select(source_states.c.heard_at, source_states.c.event_at).where(mine)
+    ).one()
+    event_at = heard.event_at
+    if event_at is None and known.event_at is not None and known.heard_at is not None:
+        event_at = known.event_at + max(now - known.heard_at, timedelta())
     connection.execute(
         sa.update(source_states)
         .where(mine)
         .values(
             heard_at=now,
+            event_at=event_at,
             connected_at=sa.func.coalesce(source_states.c.connected_at, sa.literal(now, UtcTime())),
             problem=None,
             problem_at=None,
             retry_at=None,
         )
     )
-    if heard.event_at is not None:
-        connection.execute(sa.update(source_states).where(mine).values(event_at=heard.event_at))
     for kind, count in heard.counts.items():
         if count:
             _count(connection, database, source, kind, count, now)
@@ -127,6 +135,12 @@ def note_problem(
         .where(mine)
         .values(problem=reason, problem_at=known or now, retry_at=retry_at, connected_at=None)
     )
+
+
+def note_connecting(connection: Connection, source: str) -> None:
+    """Note that a source is being connected: kinds of event are due from when it gives again on."""
+    mine = source_states.c.source == source
+    connection.execute(sa.update(source_states).where(mine).values(connected_at=None))
 
 
 def note_canary(
@@ -153,6 +167,12 @@ def last_heard(connection: Connection, source: str) -> datetime | None:
     """Tell when anything came from a source last; None: never."""
     query = sa.select(source_states.c.heard_at).where(source_states.c.source == source)
     return connection.scalar(query)
+
+
+def has_times(connection: Connection, source: str) -> bool:
+    """Tell whether a source ever said when something happened."""
+    query = sa.select(source_states.c.event_at).where(source_states.c.source == source)
+    return connection.scalar(query) is not None
 
 
 def read_freshness(

@@ -66,10 +66,20 @@ def end_gap(connection: Connection, source: str, to_at: datetime) -> Gap | None:
     return _gap(connection.execute(sa.select(gaps).where(mine)).mappings().one())
 
 
-def settle_gap(connection: Connection, gap: int, state: GapState) -> None:
-    """Note what became of a gap. What was lost stays lost."""
+def settle_gap(
+    connection: Connection, gap: int, state: GapState, *, reason: str | None = None
+) -> None:
+    """Note what became of a gap. What was lost stays lost.
+
+    Args:
+        connection: in a transaction.
+        gap: its identifier.
+        state: what became of it.
+        reason: why it was lost, where that is another reason than that of the interruption.
+    """
+    values = {"state": state} if reason is None else {"state": state, "reason": reason[:64]}
     connection.execute(
-        sa.update(gaps).where(gaps.c.id == gap, gaps.c.state != GapState.LOST).values(state=state)
+        sa.update(gaps).where(gaps.c.id == gap, gaps.c.state != GapState.LOST).values(values)
     )
 
 
