@@ -24,6 +24,9 @@ from streams.types import Outcome, PostKey, TaskId
 OPEN = (TaskStatus.NEW, TaskStatus.REAPPEARED)
 """Tasks that end where nothing of theirs stands any more."""
 
+REMOVED = (TaskStatus.REMOVED_AT_ORIGIN, TaskStatus.VERIFIED_REMOVED)
+"""Tasks that reappear with their locations; what an officer closed stays closed."""
+
 ACCOUNT = "account_"
 """Begins the reasons that pass when the account is back."""
 
@@ -33,11 +36,13 @@ class Changed:
     """What a batch of removals changed.
 
     Args:
-        locations: that are gone, or back.
+        gone: locations that are.
+        back: locations that are.
         tasks: that ended, or reappeared.
     """
 
-    locations: int = 0
+    gone: int = 0
+    back: int = 0
     tasks: tuple[TaskId, ...] = ()
 
 
@@ -53,6 +58,7 @@ def mark_gone(
         is_author, ref = ref_of(removed)
         column = locations.c.author_ref if is_author else locations.c.post_ref
         query = sa.select(locations.c.id, locations.c.task_id).where(column == ref)
+        _remember(connection, removed, column == ref)
         for row in connection.execute(query.where(locations.c.gone_at.is_(None))):
             found[row.id] = (row.task_id, reason_of(removed).removesuffix(AT_SOURCE))
     return _mark(connection, desk, found, now)
@@ -81,7 +87,7 @@ def mark_back(
 ) -> Changed:
     """Mark what stands again since its author's account is back; its tasks reappear."""
     refs = [author_ref(one.network, one.author) for one in restored]
-    mine = (locations.c.author_ref.in_(refs), locations.c.gone_reason.startswith(ACCOUNT))
+    mine = (locations.c.author_ref.in_(refs), _passes())
     owners = set(connection.scalars(sa.select(locations.c.task_id).where(*mine)))
     if not owners:
         return Changed()
@@ -89,15 +95,23 @@ def mark_back(
     back = connection.execute(
         sa.update(locations).where(*mine).values(gone_at=None, gone_reason=None)
     )
-    query = sa.select(tasks).where(
-        tasks.c.id.in_(owners), tasks.c.status == TaskStatus.REMOVED_AT_ORIGIN
-    )
+    query = sa.select(tasks).where(tasks.c.id.in_(owners), tasks.c.status.in_(REMOVED))
     returned = connection.execute(query.order_by(tasks.c.id)).all()
     for row in returned:
         turn = row.reappeared + 1
         _change(connection, row, now, status=TaskStatus.REAPPEARED, reappeared=turn)
         _announce(connection, desk, "task.reappeared", row, now, str(turn))
-    return Changed(locations=back.rowcount, tasks=tuple(TaskId(row.id) for row in returned))
+    return Changed(back=back.rowcount, tasks=tuple(TaskId(row.id) for row in returned))
+
+
+def _passes() -> sa.ColumnElement[bool]:
+    return locations.c.gone_reason.startswith(ACCOUNT, autoescape=True)
+
+
+def _remember(connection: Connection, removed: Removed, mine: sa.ColumnElement[bool]) -> None:
+    """Keep the last reason of what was gone with its account: a deleted post doesn't come back."""
+    reason = reason_of(removed).removesuffix(AT_SOURCE)
+    connection.execute(sa.update(locations).where(mine, _passes()).values(gone_reason=reason))
 
 
 def _mark(
@@ -113,7 +127,7 @@ def _mark(
             .values(gone_at=now, gone_reason=reason)
         )
     ended = _end_tasks(connection, desk, {task for task, _ in found.values()}, now)
-    return Changed(locations=len(found), tasks=ended)
+    return Changed(gone=len(found), tasks=ended)
 
 
 def _end_tasks(

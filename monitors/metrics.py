@@ -96,7 +96,7 @@ SOURCE_KIND_MISSING = Gauge(
 )
 SOURCE_GAPS = Gauge("haechi_source_gaps", "Entries of the gap ledger", ["source", "state"])
 LOCATIONS_GONE = Counter(
-    "haechi_locations_gone_total", "Locations of tasks that their source said are gone, or back"
+    "haechi_locations_gone_total", "Locations of tasks that their source said are gone"
 )
 SOURCE_LACKED = Counter(
     "haechi_source_lacked_posts_total", "Posts that another stream of the network gave", ["source"]

@@ -3,17 +3,17 @@
 Every function runs in the caller's transaction and blocks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitors import inbox as inbox_rows
-from monitors.tables import inbox
+from monitors.tables import inbox, outcomes
 from streams.refs import author_ref, post_ref
 from streams.sources.source import Removed
-from streams.types import Outcome, PostOutcome
+from streams.types import Outcome, PostKey, PostOutcome
 
 AT_SOURCE = "_at_source"
 """Ends the reason of a post that its source said is gone: `deleted_at_source`."""
@@ -53,3 +53,17 @@ def end_waiting(
         ]
     new = inbox_rows.finish(connection, ends) if ends else set()
     return [end for end in ends if end.key in new]
+
+
+def forget_ended(connection: Connection, posts: Iterable[PostKey]) -> None:
+    """Forget that posts were gone which their source gives again: they are looked at anew.
+
+    Else a post that its author deletes and posts again under its old name would never be seen.
+    """
+    connection.execute(
+        sa.delete(outcomes).where(
+            outcomes.c.post_key.in_(list(posts)),
+            outcomes.c.outcome == Outcome.VANISHED,
+            outcomes.c.reason.endswith(AT_SOURCE, autoescape=True),
+        )
+    )
