@@ -1,10 +1,12 @@
 """A source read for ever: under a lease, from its cursor, and again after every interruption."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
+from typing import cast
 
 import structlog
 
@@ -21,7 +23,7 @@ from streams.errors import (
     StreamError,
     TransientError,
 )
-from streams.sources.source import Source, SourcedItem
+from streams.sources.source import Missed, Source, SourcedItem
 
 log = structlog.get_logger()
 
@@ -34,6 +36,9 @@ MAX_RETRY_SECONDS = 60.0
 HOPELESS_SECONDS = 600.0
 """Wait before a source is tried again that will not work as it is set up, or that met a bug."""
 
+MAX_ASKED_SECONDS = 86_400.0
+"""The longest wait that a source may ask for: a quota of a day. It may be mistaken, or hostile."""
+
 ENDED = "ended"
 """Reason of a gap where a source that should give for ever ended without a word."""
 
@@ -43,8 +48,19 @@ Seen = Callable[[str, Sequence[SourcedItem]], None]
 """Told of each batch that was stored: the source's name, and its items."""
 
 
+Away = Callable[[str], None]
+"""Told whenever a connection ends: the source's name."""
+
+
 class _LeaseLostError(Exception):
     """Another collector owns the source now."""
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """Of a connection, after its last item: what came before a failure is stored first."""
+
+    error: Exception | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +74,7 @@ class ReadingDesk:
         random: jitter of the waits.
         sleep: waits, in seconds.
         seen: told of what was stored.
+        away: told of each connection's end.
     """
 
     storing: Storing
@@ -66,6 +83,7 @@ class ReadingDesk:
     random: Random = field(default_factory=Random)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     seen: Seen = lambda _name, _items: None
+    away: Away = lambda _name: None
 
 
 class Reader:
@@ -86,13 +104,14 @@ class Reader:
         self._ledger = ledger
         self._sleep = desk.sleep
         self._seen = desk.seen
+        self._away = desk.away
         self._backoff = Backoff(desk.random, RETRY_SECONDS, MAX_RETRY_SECONDS)
 
     async def run(self) -> None:
         """Read to the source's end; for ever if it has none. What fails is tried again.
 
         Raises:
-            ConfigurationError: a source without a ledger cannot work; in a group.
+            ConfigurationError: a source without a ledger cannot work.
         """
         while True:
             wait = RETRY_SECONDS
@@ -101,6 +120,7 @@ class Reader:
                     await self._read_leased()
                     if not self._ledger:
                         return
+                    _warn(self._name, SourceError(ENDED))
                     wait = await self._interrupted(SourceError(ENDED), ENDED)
             except* (_LeaseLostError, DatabaseUnavailableError) as group:
                 _warn(self._name, _first(group))
@@ -120,9 +140,8 @@ class Reader:
         return await self._interrupted(error, reason)
 
     async def _interrupted(self, error: BaseException, reason: str) -> float:
-        asked = error.retry_after_seconds if isinstance(error, SourceError) else None
         hopeless = isinstance(error, ConfigurationError) or reason == BUG
-        wait = self._backoff.next(at_least=HOPELESS_SECONDS if hopeless else asked or 0.0)
+        wait = self._backoff.next(at_least=HOPELESS_SECONDS if hopeless else _asked(error))
         if self._ledger:
             metrics.SOURCE_INTERRUPTIONS.labels(self._name, reason).inc()
             retry_at = self._clock.now() + timedelta(seconds=wait)
@@ -134,36 +153,57 @@ class Reader:
 
     async def _read_leased(self) -> None:
         cursor = await asyncio.to_thread(self._storing.resume, self._name, ledger=self._ledger)
-        items: asyncio.Queue[SourcedItem | None] = asyncio.Queue(BATCH)
-        async with asyncio.TaskGroup() as group:
-            pulling = group.create_task(self._pull(cursor, items))
-            await self._store_all(cursor, items)
-            pulling.cancel()
+        items: asyncio.Queue[SourcedItem | _End] = asyncio.Queue(BATCH)
+        try:
+            async with asyncio.TaskGroup() as group:
+                pulling = group.create_task(self._pull(cursor, items))
+                await self._store_all(cursor, items)
+                pulling.cancel()
+        finally:
+            self._away(self._name)
 
-    async def _pull(self, cursor: str | None, items: asyncio.Queue[SourcedItem | None]) -> None:
-        async for item in self._source.posts(cursor):
-            while self._intake.full:  # noqa: ASYNC110 - the timer of the gauges sets it
-                await asyncio.sleep(0.5)
-            await items.put(item)
-        await items.put(None)
+    async def _pull(self, cursor: str | None, items: asyncio.Queue[SourcedItem | _End]) -> None:
+        try:
+            await self._pull_all(cursor, items)
+            await items.put(_End())
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            await items.put(_End(SourceError("cancelled itself")))  # a client's, let out
+        except Exception as error:  # noqa: BLE001 - raised again when what came before is stored
+            await items.put(_End(error))
+
+    async def _pull_all(self, cursor: str | None, items: asyncio.Queue[SourcedItem | _End]) -> None:
+        # closed here: a connection whose generator is merely dropped stays open for a while
+        posts = cast("AsyncGenerator[SourcedItem]", self._source.posts(cursor))
+        async with aclosing(posts):
+            async for item in posts:
+                while self._intake.full:  # noqa: ASYNC110 - the timer of the gauges sets it
+                    await asyncio.sleep(0.5)
+                await items.put(item)
 
     async def _store_all(
-        self, cursor: str | None, items: asyncio.Queue[SourcedItem | None]
+        self, cursor: str | None, items: asyncio.Queue[SourcedItem | _End]
     ) -> None:
         connected = Connected() if self._ledger else None
         while True:
             batch = await _gather(items)
-            ended = None in batch
-            read = [item for item in batch if item is not None]
+            read = [item for item in batch if not isinstance(item, _End)]
             stored = await self._store_patiently(cursor, read, connected)
             if not stored.held:
                 raise _LeaseLostError
             self._count(stored)
+            connected = stored.connected
             if read:
-                self._backoff.reset()
+                if not all(isinstance(item, Missed) for item in read):
+                    self._backoff.reset()
                 self._seen(self._name, read)
                 cursor = read[-1].cursor
-            if ended:
+            end = batch[-1] if batch else None
+            if isinstance(end, _End):
+                if end.error is not None:
+                    raise end.error
                 return
 
     async def _store_patiently(
@@ -188,16 +228,16 @@ class Reader:
         for kind, count in stored.counts.items():
             metrics.SOURCE_EVENTS.labels(self._name, kind.value).inc(count)
         count_ends(stored.ends, {end.key for end in stored.ends})
-        metrics.LOCATIONS_GONE.inc(sum(one.locations for one in stored.changed))
+        metrics.LOCATIONS_GONE.inc(sum(one.gone for one in stored.changed))
         if stored.accepted.accepted:
             self._intake.arrived.set()
 
 
-async def _gather(items: asyncio.Queue[SourcedItem | None]) -> list[SourcedItem | None]:
+async def _gather(items: asyncio.Queue[SourcedItem | _End]) -> list[SourcedItem | _End]:
     """Take what comes within a moment of the first item; nothing, in time to keep the lease."""
-    batch: list[SourcedItem | None] = []
+    batch: list[SourcedItem | _End] = []
     wait = LEASE_SECONDS / 3
-    while len(batch) < BATCH and None not in batch:
+    while len(batch) < BATCH and not (batch and isinstance(batch[-1], _End)):
         try:
             async with asyncio.timeout(wait):  # `wait_for` of Python 3.11 can lose a cancellation
                 batch.append(await items.get())
@@ -210,6 +250,12 @@ async def _gather(items: asyncio.Queue[SourcedItem | None]) -> list[SourcedItem 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     error = group.exceptions[0]
     return _first(error) if isinstance(error, BaseExceptionGroup) else error
+
+
+def _asked(error: BaseException) -> float:
+    """Tell how long a source asked to be left alone, as far as that is believed."""
+    asked = error.retry_after_seconds if isinstance(error, SourceError) else None
+    return min(asked, MAX_ASKED_SECONDS) if asked is not None and asked > 0 else 0.0
 
 
 def _warn(source: str, error: BaseException) -> None:

@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import groupby
 
 from sqlalchemy.engine import Connection
 
@@ -14,7 +15,8 @@ from monitors.dead_letters import SOURCE_EPOCH, DeadLetter, record
 from monitors.freshness import Heard
 from monitors.gaps import Gap, GapState
 from monitors.inbox import Arrival
-from monitors.removals import end_waiting
+from monitors.quarantine import SIGHTING_LOCK
+from monitors.removals import end_waiting, forget_ended
 from streams.clock import Clock
 from streams.errors import InvalidMessageError
 from streams.sources.source import (
@@ -35,13 +37,16 @@ AGENT = "collector"
 LEASE_SECONDS = 15.0
 """A collector that died loses its sources after so long."""
 
+MOMENT = timedelta(microseconds=1)
+"""The least that the database tells apart."""
+
 STOPPED = "stopped"
 """Reason of a gap that began when the collector ended."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Connected:
-    """What is known of one connection to a source.
+    """What is known of one connection to a source: as of a transaction that was kept.
 
     Args:
         heard: whether anything came through it.
@@ -60,8 +65,9 @@ class Stored:
         accepted: posts.
         refused: reasons of new dead letters.
         ends: posts that ended since they are gone at their source.
-        changed: what stood of tasks and does no more.
+        changed: what stood of tasks and does no more, or stands again.
         counts: events by kind.
+        connected: what is known of the connection now.
         held: whether the source is ours still; if not, nothing was stored.
     """
 
@@ -70,6 +76,7 @@ class Stored:
     ends: list[PostOutcome] = field(default_factory=list)
     changed: list[Changed] = field(default_factory=list)
     counts: Counter[EventKind] = field(default_factory=Counter)
+    connected: Connected | None = None
     held: bool = True
 
 
@@ -97,6 +104,7 @@ class Storing:
         """Tell from where a source goes on; a gap begins where it was last heard."""
         if ledger:
             with self._database.write() as connection:
+                freshness.note_connecting(connection, source)
                 heard_at = freshness.last_heard(connection, source)
                 if heard_at is not None:
                     gaps.open_gap(connection, source, STOPPED, heard_at)
@@ -127,7 +135,7 @@ class Storing:
             source: its name.
             cursor: before the first item.
             items: in their order.
-            connected: kept up to date; None: no ledger is kept of this source.
+            connected: after the batch before; None: no ledger is kept of this source.
         """
         now = self._clock.now()
         with self._database.write() as connection:
@@ -135,6 +143,7 @@ class Storing:
             if not inbox.lease(connection, source, self._owner, now, LEASE_SECONDS):
                 batch.stored.held = False
                 return batch.stored
+            batch.stored.connected = connected
             batch.take(items, cursor)
             if items:
                 inbox.advance(connection, source, items[-1].cursor, now)
@@ -162,30 +171,35 @@ class _Batch:
                 removals.append(item)
             elif isinstance(item, SourcedPost):
                 if removals:
-                    self._flush(arrivals, removals)
+                    self._add(arrivals)
+                    # before the next post, though this clock may have stood still in between
+                    self._remove(removals, min(self._now, item.post.observed_at - MOMENT))
                     arrivals, removals = [], []
                 arrivals += self._arrivals(item, cursor)
             elif isinstance(item, Rejected):
                 self._set_aside(item.position, item.reason, Rejected.__name__)
             self._count(item)
             cursor = item.cursor
-        self._flush(arrivals, removals)
+        self._add(arrivals)
+        self._remove(removals, self._now)
 
     def note(self, items: Sequence[SourcedItem], connected: Connected) -> None:
         """Write the ledger: what was heard, and what became of a gap."""
         heard = Heard(counts=self.stored.counts, event_at=_latest(items))
         last = freshness.last_heard(self._connection, self._source) or self._now
+        has_times = freshness.has_times(self._connection, self._source)
+        gap = connected.gap
         if not connected.heard:
-            connected.heard = True
-            connected.gap = gaps.end_gap(self._connection, self._source, self._now)
+            gap = gaps.end_gap(self._connection, self._source, self._now)
         freshness.note_heard(self._connection, self._desk.database, self._source, heard, self._now)
         for item in items:
             if isinstance(item, Missed):
-                self._miss(item, connected, last)
-        gap = connected.gap
-        if gap is not None and _is_caught_up(gap, heard):
+                self._miss(item, gap, last)
+                gap = None
+        if gap is not None and _is_caught_up(gap, heard, has_times=has_times):
             gaps.settle_gap(self._connection, gap.id, GapState.REFILLED)
-            connected.gap = None
+            gap = None
+        self.stored.connected = Connected(heard=True, gap=gap)
 
     def _arrivals(self, item: SourcedPost, cursor: str | None) -> list[Arrival]:
         try:
@@ -209,20 +223,30 @@ class _Batch:
         if record(self._connection, letter, self._now):
             self.stored.refused.append(reason)
 
-    def _flush(self, arrivals: Sequence[Arrival], removals: Sequence[Removed | Restored]) -> None:
+    def _add(self, arrivals: Sequence[Arrival]) -> None:
+        if arrivals:
+            forget_ended(self._connection, [one.post.key for one in arrivals])
         accepted = inbox.add(self._connection, arrivals)
         known = self.stored.accepted
         self.stored.accepted = Accepted(
             accepted=known.accepted + accepted.accepted,
             duplicates=known.duplicates + accepted.duplicates,
         )
-        gone = [one for one in removals if isinstance(one, Removed)]
-        back = [one for one in removals if isinstance(one, Restored)]
-        if gone:
-            self.stored.ends += end_waiting(self._connection, gone, self._now)
-            self.stored.changed.append(mark_gone(self._connection, self._desk, gone, self._now))
-        if back:
-            self.stored.changed.append(mark_back(self._connection, self._desk, back, self._now))
+
+    def _remove(self, removals: Sequence[Removed | Restored], gone_at: datetime) -> None:
+        """Mark what is gone and what is back, in their order: the last word counts."""
+        if removals:  # first of all locks, as the decider does: else the two may wait in a ring
+            self._desk.database.lock(self._connection, SIGHTING_LOCK)
+        for _, run in groupby(removals, key=type):
+            some = list(run)
+            gone = [one for one in some if isinstance(one, Removed)]
+            back = [one for one in some if isinstance(one, Restored)]
+            if gone:
+                self.stored.ends += end_waiting(self._connection, gone, self._now)
+                self.stored.changed.append(mark_gone(self._connection, self._desk, gone, gone_at))
+            if back:
+                changed = mark_back(self._connection, self._desk, back, self._now)
+                self.stored.changed.append(changed)
 
     def _count(self, item: SourcedItem) -> None:
         if isinstance(item, Passed):
@@ -232,11 +256,11 @@ class _Batch:
         elif isinstance(item, Rejected):
             self.stored.counts[EventKind.OTHER] += 1
 
-    def _miss(self, item: Missed, connected: Connected, last: datetime) -> None:
+    def _miss(self, item: Missed, gap: Gap | None, last: datetime) -> None:
         state = GapState.REFILLED if item.refilled else GapState.LOST
-        if connected.gap is not None:
-            gaps.settle_gap(self._connection, connected.gap.id, state)
-            connected.gap = None
+        if gap is not None:
+            why = None if item.refilled else item.reason
+            gaps.settle_gap(self._connection, gap.id, state, reason=why)
             return
         gaps.enter_gap(
             self._connection,
@@ -253,6 +277,11 @@ def _latest(items: Sequence[SourcedItem]) -> datetime | None:
     return max(times, default=None)
 
 
-def _is_caught_up(gap: Gap, heard: Heard) -> bool:
-    """Tell whether a source gives what happened after the gap; one without times is believed."""
-    return heard.event_at is None or gap.to_at is None or heard.event_at >= gap.to_at
+def _is_caught_up(gap: Gap, heard: Heard, *, has_times: bool) -> bool:
+    """Tell whether a source gives what happened after the gap.
+
+    One that never says when is believed. Of one that does, what has no time says nothing.
+    """
+    if heard.event_at is None:
+        return not has_times and any(heard.counts.values())
+    return gap.to_at is None or heard.event_at >= gap.to_at

@@ -1,12 +1,13 @@
 """Stand-ins that the pipeline's tests share."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from agents.sending import Keyed
 from monitors import inbox
 from monitors.database import Database
 from streams.schemas import post_key
+from streams.sources.source import SourcedItem
 from streams.types import MediaItem, Post
 from tests.fakes import FakeClock
 
@@ -25,13 +26,45 @@ class Sent:
         return [record for name, record in self.records if name == topic]
 
 
+class Script:
+    """A source that plays what it is told; an exception in it is raised once."""
+
+    def __init__(
+        self, *items: SourcedItem | BaseException, hangs: bool = False, name: str = "replay"
+    ) -> None:
+        self.name = name
+        self.items = list(items)
+        self.hangs = hangs
+        self.resumed: list[str | None] = []
+        self.closed = 0
+
+    async def posts(self, cursor: str | None) -> AsyncIterator[SourcedItem]:
+        self.resumed.append(cursor)
+        try:
+            for item in list(self.items):
+                if isinstance(item, BaseException):
+                    self.items.remove(item)
+                    raise item
+                if cursor is None or int(item.cursor) > int(cursor):
+                    yield item
+            if self.hangs:
+                await asyncio.Event().wait()
+        finally:
+            self.closed += 1
+
+
 def a_post(
-    clock: FakeClock, number: int = 1, *, media: tuple[MediaItem, ...] = (), text: str = ""
+    clock: FakeClock,
+    number: int = 1,
+    *,
+    media: tuple[MediaItem, ...] = (),
+    text: str = "",
+    source: str = "replay",
 ) -> Post:
     """Make a post, observed now."""
     return Post(
-        key=post_key("replay", str(number)),
-        source="replay",
+        key=post_key(source, str(number)),
+        source=source,
         id=str(number),
         url=f"https://host.example/{number}",
         text=text,

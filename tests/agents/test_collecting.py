@@ -12,20 +12,14 @@ import aiohttp
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from agents import collecting
-from agents.collecting import InboxGauges, owner_of, push_token, run
-from agents.intake import MAX_WAITING, Intake
-from monitors import metrics
-from monitors.database import Database
+from agents.collecting import owner_of, push_token, run
 from streams import topics
 from streams.broker import free_port, servers_of
 from streams.clock import SystemClock
 from streams.errors import ConfigurationError
 from streams.schemas import PostRecord
 from streams.settings import Settings
-from tests.agents.pipeline import a_post, store
 from tests.brokers import embedded_broker
-from tests.fakes import FakeClock
 
 
 @pytest.fixture
@@ -106,23 +100,6 @@ async def test_a_taken_push_port_is_said(tmp_path: Path, broker_url: str) -> Non
         settings = collector_settings(tmp_path, broker_url, push_port=taken.getsockname()[1])
         with pytest.raises(ConfigurationError, match="push endpoint"):
             await run(settings, SystemClock())
-
-
-async def test_the_inbox_is_measured_and_says_when_it_is_full(
-    database: Database, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(collecting, "MAX_WAITING", 2)
-    assert MAX_WAITING > 2
-    intake = Intake(database, clock, "here")
-    gauges = InboxGauges(database, clock, intake)
-    store(database, a_post(clock, 1))
-    clock.advance(7)
-    await gauges.look()
-    assert (metrics.INBOX._value.get(), metrics.INBOX_AGE._value.get()) == (1, 7)
-    full = [intake.full]
-    store(database, a_post(clock, 2))
-    await gauges.look()
-    assert [*full, intake.full] == [False, True]
 
 
 def test_a_collectors_name_outlives_it(tmp_path: Path) -> None:
