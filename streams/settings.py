@@ -141,6 +141,18 @@ class Settings(BaseSettings):
     search_seconds: float = Field(
         default=180, gt=0, le=3600, description="A search ends after so long, whatever is missing."
     )
+    lookback_days: float = Field(
+        default=7,
+        ge=0,
+        le=365,
+        description="How long fingerprints of what was seen are kept, and their posts; 0 keeps "
+        "none, and forgets those that there are.",
+    )
+    lookback_url: str | None = Field(
+        default=None,
+        description="Where they are kept: a directory, or an object store's address "
+        "(`s3://bucket/path`). Default: `lookback` below the home.",
+    )
     console_host: str = Field(default="127.0.0.1", description="Address of the console.")
     console_port: int = Field(
         default=8600, ge=0, le=65535, description="Port of the console, its metrics and its health."

@@ -30,6 +30,7 @@ CONTRACTS: Mapping[Path, Path] = {  # a registry, and the suite that all it name
     Path("gpu_kernels/engine.py"): Path("tests/contracts/test_engines.py"),
     Path("gpu_kernels/index.py"): Path("tests/contracts/test_indexes.py"),
     Path("gpu_kernels/network.py"): Path("tests/contracts/test_networks.py"),
+    Path("monitors/lookback.py"): Path("tests/contracts/test_lookback.py"),
 }
 MIGRATIONS = Path("monitors/migrations")  # run as a whole by tests/monitors/test_migrate.py
 
