@@ -17,6 +17,7 @@ from monitors.keystore import KeyStore
 from monitors.recognition import Recognition
 from streams.clock import Clock
 from streams.errors import EngineError, GalleryStaleError
+from streams.media.blobs import BlobFetcher
 from streams.media.fetcher import FetchedMedia, FetchLimits, GuardedFetcher
 from streams.media.politeness import LocalPoliteness, Politeness, RedisPoliteness
 from streams.settings import Settings
@@ -45,6 +46,7 @@ class Eyes:
         self._clock = clock
         self._recognition: Recognition | None = None
         self._fetcher: GuardedFetcher | None = None
+        self._blobs: BlobFetcher | None = None
         self._redis: Redis | None = None
         self._keeper: GalleryKeeper | None = None
         self._index: tuple[Gallery, KeywordIndex] | None = None
@@ -74,6 +76,7 @@ class Eyes:
             ),
             clock=self._clock,
         )
+        self._blobs = BlobFetcher(self._fetcher.fetch, plc_url=settings.plc_url, clock=self._clock)
         recognition = Recognition.from_settings(
             settings,
             on_batch=self._count,
@@ -99,7 +102,7 @@ class Eyes:
             await self._fetcher.close()
         if self._redis is not None:
             await self._redis.aclose()
-        self._recognition = self._fetcher = self._redis = None
+        self._recognition = self._fetcher = self._blobs = self._redis = None
 
     async def refresh(self) -> None:
         """Confirm the gallery, or load its next version.
@@ -121,10 +124,10 @@ class Eyes:
         return None if self._keeper is None else self._keeper.age_seconds()
 
     async def fetch(self, url: str) -> FetchedMedia:
-        """Fetch a medium; see `GuardedFetcher.fetch`."""
-        if self._fetcher is None:
+        """Fetch a medium; see `BlobFetcher.fetch`."""
+        if self._blobs is None:
             raise EngineError("the worker is closing")
-        return await self._fetcher.fetch(url)
+        return await self._blobs.fetch(url)
 
     async def examine(
         self, body: bytes, sha256: str, left: Left, most_seconds: float | None = None

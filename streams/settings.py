@@ -85,6 +85,11 @@ class Settings(BaseSettings):
         le=64 * 2**20,
         description="A larger medium is refused; the decoder takes no more.",
     )
+    plc_url: str = Field(
+        default="https://plc.directory",
+        pattern=r"^https?://[^\s?#]+$",
+        description="Directory that knows the servers of AT Protocol accounts (`did:plc`).",
+    )
     fetch_attempts: int = Field(
         default=3, ge=1, le=10, description="Tries of a medium whose host does not deliver."
     )

@@ -95,8 +95,16 @@ class FetchedMedia:
 
 @dataclass(slots=True)
 class _Trip:
-    """Which host a fetch is waiting for; None while it waits for nobody but us."""
+    """One fetch.
 
+    Args:
+        max_bytes: of its body.
+        gone: answers that mean that there is no such thing.
+        asked: which host it is waiting for; None while it waits for nobody but us.
+    """
+
+    max_bytes: int
+    gone: frozenset[int]
     asked: str | None = None
 
 
@@ -143,18 +151,26 @@ class GuardedFetcher:
             "pool": limit.total_seconds,
         }
 
-    async def fetch(self, url: str) -> FetchedMedia:
+    async def fetch(
+        self, url: str, *, max_bytes: int | None = None, gone: frozenset[int] = VANISHED
+    ) -> FetchedMedia:
         """Fetch the bytes behind a URL. No error's message names the URL or its host.
+
+        Args:
+            url: what to fetch.
+            max_bytes: where less is enough than the limits allow.
+            gone: answers by which the host says that it has no such thing.
 
         Raises:
             ForbiddenAddressError: malformed, or not a public http(s) address on port 80 or 443.
             TooManyRedirectsError: more redirects than allowed.
             MediaTooLargeError: more bytes than allowed.
-            MediaVanishedError: 404, 410 or 451.
+            MediaVanishedError: 404, 410 or 451, or what `gone` says.
             MediaUnavailableError: did not deliver this time; may carry `retry_after_seconds`.
             MediaRefusedError: any other answer, or a body in a content coding.
         """
-        trip = _Trip()
+        most = self._limits.max_bytes if max_bytes is None else max_bytes
+        trip = _Trip(max_bytes=min(most, self._limits.max_bytes), gone=gone)
         try:
             async with asyncio.timeout(self._limits.total_seconds):
                 return await self._follow(trip, parse_url(url))
@@ -174,7 +190,7 @@ class GuardedFetcher:
             async with self._politeness.slot(host):
                 trip.asked = key
                 with self._counted(key):
-                    arrived = await self._visit(url)
+                    arrived = await self._visit(trip, url)
                 trip.asked = None
             if isinstance(arrived, FetchedMedia):
                 return arrived
@@ -197,7 +213,7 @@ class GuardedFetcher:
             raise
         self._breaker.answered(key)
 
-    async def _visit(self, url: httpx.URL) -> FetchedMedia | httpx.URL:
+    async def _visit(self, trip: _Trip, url: httpx.URL) -> FetchedMedia | httpx.URL:
         request = httpx.Request(
             "GET", url, headers=self._headers, extensions={"timeout": self._timeouts}
         )
@@ -205,29 +221,11 @@ class GuardedFetcher:
         try:
             if response.status_code in REDIRECTS:
                 return _redirected(url, response.headers)
-            _check_status(response)
-            _check_headers(response.headers, self._limits.max_bytes)
-            return await self._read(url, response)
+            _check_status(response, trip.gone)
+            _check_headers(response.headers, trip.max_bytes)
+            return await _read(url, response, trip.max_bytes)
         finally:
             await response.aclose()
-
-    async def _read(self, url: httpx.URL, response: httpx.Response) -> FetchedMedia:
-        parts: list[bytes] = []
-        size, digest = 0, hashlib.sha256()
-        async for part in response.aiter_raw():
-            size += len(part)
-            if size > self._limits.max_bytes:
-                raise MediaTooLargeError(f"more than {self._limits.max_bytes} bytes")
-            digest.update(part)
-            parts.append(part)
-        content_type = response.headers.get("content-type")
-        return FetchedMedia(
-            body=b"".join(parts),
-            sha256=digest.hexdigest(),
-            content_type=content_type and content_type[:MAX_CONTENT_TYPE_CHARACTERS],
-            final_url=str(url),
-            status=response.status_code,
-        )
 
 
 def parse_url(url: str) -> httpx.URL:
@@ -261,11 +259,30 @@ def _redirected(url: httpx.URL, headers: httpx.Headers) -> httpx.URL:
         raise ForbiddenAddressError("a malformed redirect") from None
 
 
-def _check_status(response: httpx.Response) -> None:
+async def _read(url: httpx.URL, response: httpx.Response, max_bytes: int) -> FetchedMedia:
+    parts: list[bytes] = []
+    size, digest = 0, hashlib.sha256()
+    async for part in response.aiter_raw():
+        size += len(part)
+        if size > max_bytes:
+            raise MediaTooLargeError(f"more than {max_bytes} bytes")
+        digest.update(part)
+        parts.append(part)
+    content_type = response.headers.get("content-type")
+    return FetchedMedia(
+        body=b"".join(parts),
+        sha256=digest.hexdigest(),
+        content_type=content_type and content_type[:MAX_CONTENT_TYPE_CHARACTERS],
+        final_url=str(url),
+        status=response.status_code,
+    )
+
+
+def _check_status(response: httpx.Response, gone: frozenset[int]) -> None:
     status = response.status_code
     if status in ANSWERS:
         return
-    if status in VANISHED:
+    if status in gone:
         raise MediaVanishedError(f"status {status}")
     if status in LATER or status >= 500 or 200 <= status < 300:
         raise MediaUnavailableError(

@@ -523,3 +523,18 @@ async def test_twenty_media_of_one_host_are_fetched_side_by_side(
 )
 def test_a_url_is_read_as_browsers_read_it(written: str, read: str) -> None:
     assert parse_url(written) == httpx.URL(read)
+
+
+async def test_a_fetch_may_ask_for_less_and_name_what_means_gone(
+    host: Host, build: Fetchers
+) -> None:
+    host.pages["/a"] = answer(200, b"x" * 100)
+    host.pages["/b"] = answer(400)
+    fetcher = build()
+    with pytest.raises(MediaTooLargeError):
+        await fetcher.fetch(f"{host.origin}/a", max_bytes=99)
+    assert (await fetcher.fetch(f"{host.origin}/a", max_bytes=100)).status == 200
+    with pytest.raises(MediaVanishedError):
+        await fetcher.fetch(f"{host.origin}/b", gone=frozenset({400}))
+    with pytest.raises(MediaRefusedError):
+        await fetcher.fetch(f"{host.origin}/b")
