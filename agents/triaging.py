@@ -8,6 +8,7 @@ from datetime import datetime
 
 from agents.ending import end_posts
 from agents.sending import Keyed, Send
+from agents.steps.expanding import LINKS_NOT_FOLLOWED, followed
 from agents.steps.triaging import KeywordIndex, Triaged, triage
 from monitors import metrics
 from monitors.database import Database
@@ -67,7 +68,7 @@ class Triaging:
         return await asyncio.to_thread(self._sort, records)
 
     async def emit(self, found: _Sorted) -> None:
-        """Hand the posts on, and end those that have no media."""
+        """Hand the posts on, and end those that have nothing to look at."""
         for topic, records in found.records.items():
             await self._send(topic, records)
         await asyncio.to_thread(end_posts, self._database, found.ends)
@@ -85,11 +86,11 @@ class Triaging:
         for post, record in (posts[key] for key in posts if key in waiting):
             triaged = triage(post, index)
             metrics.KEYWORD_HITS.inc(len(triaged.hits))
-            if post.media:
+            if followed(post, triaged.priority).media:
                 keyed = (post.key, _inspection(record, triaged, now).to_bytes())
                 found.records[TOPICS[triaged.priority]].append(keyed)
             else:
-                found.ends.append(_without_media(post, now))
+                found.ends.append(_not_inspected(post, now))
         return found
 
 
@@ -99,12 +100,12 @@ def _inspection(record: PostRecord, triaged: Triaged, now: datetime) -> Inspecti
     return InspectionRecord(post=record, priority=triaged.priority, hits=hits, triaged_at=now)
 
 
-def _without_media(post: Post, now: datetime) -> PostOutcome:
+def _not_inspected(post: Post, now: datetime) -> PostOutcome:
     return PostOutcome(
         key=post.key,
         source=post.source,
         outcome=Outcome.CLEAR,
-        reason=NO_MEDIA,
+        reason=LINKS_NOT_FOLLOWED if post.media else NO_MEDIA,
         observed_at=post.observed_at,
         ended_at=now,
     )

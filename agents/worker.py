@@ -15,7 +15,8 @@ from faust.types import AgentT
 
 from agents import notifying
 from agents.deciding import Deciding
-from agents.inspecting import Inspecting, Media, Tries
+from agents.inspecting import Inspecting, Tries
+from agents.media_way import Media
 from agents.recognising import Eyes
 from agents.releasing import RELEASE_SECONDS, Releasing
 from agents.sending import TopicSender

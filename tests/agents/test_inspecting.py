@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from agents.examined import Examined
 from agents.examining import Left
-from agents.inspecting import BATCH_SECONDS, DEPTH_SECONDS, Inspecting, Media, Tries
+from agents.inspecting import BATCH_SECONDS, Inspecting, Tries
+from agents.media_way import DEPTH_SECONDS, Media
 from agents.steps.findings import Findings
 from monitors import inbox
 from monitors.database import Database
@@ -62,6 +63,7 @@ class World:
         self.looked = Looked(kind=MediaKind.IMAGE, frames=1)
         self.at: dict[str, Behaviour] = {}
         self.hangs: set[str] = set()
+        self.pages: dict[str, bytes] = {}
         self._bodies: dict[bytes, str] = {}
         self.at_once = self.most_at_once = 0
 
@@ -79,7 +81,7 @@ class World:
             behaviour, MediaUnavailableError | MediaVanishedError | ForbiddenAddressError
         ):
             raise behaviour
-        body = url.encode()
+        body = self.pages.get(url) or url.encode()
         self._bodies[body] = url
         return FetchedMedia(
             body=body,
@@ -147,14 +149,17 @@ def make(database: Database, sent: Sent, clock: FakeClock, world: World) -> Make
     return build
 
 
-def a_record(post: Post, clock: FakeClock) -> InspectionRecord:
+def a_record(post: Post, clock: FakeClock, priority: Priority = Priority.BULK) -> InspectionRecord:
     return InspectionRecord(
-        post=PostRecord.from_domain(post), priority=Priority.BULK, triaged_at=clock.now()
+        post=PostRecord.from_domain(post), priority=priority, triaged_at=clock.now()
     )
 
 
-async def run(inspecting: Inspecting, clock: FakeClock, *posts: Post) -> None:
-    await inspecting.emit(await inspecting.step([a_record(post, clock) for post in posts]))
+async def run(
+    inspecting: Inspecting, clock: FakeClock, *posts: Post, priority: Priority = Priority.BULK
+) -> None:
+    records = [a_record(post, clock, priority) for post in posts]
+    await inspecting.emit(await inspecting.step(records))
 
 
 def post_with(clock: FakeClock, number: int, *media: int) -> Post:
@@ -445,7 +450,7 @@ async def test_a_medium_that_keeps_its_examination_busy_is_left_for_another_try(
         raise AssertionError
 
     monkeypatch.setattr(world, "examine", hang)
-    monkeypatch.setattr("agents.inspecting.EXAMINE_SECONDS", 0.05)
+    monkeypatch.setattr("agents.media_way.EXAMINE_SECONDS", 0.05)
     world.passing = lambda: clock.advance(BATCH_SECONDS)
     post = post_with(clock, 1, 1)
     store(database, post)
@@ -477,3 +482,130 @@ async def test_a_sighting_carries_no_words_and_fits_the_broker(
     sighting = SightingRecord.from_bytes(value).to_domain()
     assert [hit.case for hit in sighting.hits] == ["c" * 32]
     assert [item.url for item in sighting.post.media] == [item.url for item in media]
+
+
+def linking(clock: FakeClock, *kinds: MediaKind) -> Post:
+    media = tuple(MediaItem(url=url(at), kind=kind) for at, kind in enumerate(kinds, 1))
+    return a_post(clock, 1, media=media)
+
+
+def a_page(*numbers: int) -> bytes:
+    return b"<!doctype html>" + b"".join(b"<img src='/%d'>" % number for number in numbers)
+
+
+async def test_what_a_page_names_is_inspected_as_the_posts_own_media(
+    make: Make, database: Database, clock: FakeClock, world: World, sent: Sent
+) -> None:
+    post = linking(clock, MediaKind.PAGE, MediaKind.IMAGE)
+    world.pages[url(1)] = a_page(2, 11, 12)
+    world.at[url(12)] = Decision.ALERT
+    store(database, post)
+    await run(make(), clock, post)
+    [(_, value)] = sent.to(topics.SIGHTINGS)
+    sighting = SightingRecord.from_bytes(value).to_domain()
+    assert [item.url for item in sighting.post.media] == [url(11), url(2), url(12)]
+    assert [one.index for one in sighting.results] == [0, 1, 2]
+    assert [one.outcome for one in sighting.results][2] is Outcome.SIGHTED
+    assert sighting.post.key == post.key
+    assert sorted(world.fetched) == sorted([url(1), url(2), url(11), url(12)])
+
+
+async def test_a_page_named_by_a_page_is_not_read(
+    make: Make, database: Database, clock: FakeClock, world: World
+) -> None:
+    post = linking(clock, MediaKind.PAGE)
+    world.pages |= {url(1): a_page(11), url(11): a_page(12)}
+    world.at[url(11)] = UndecodableMediaError()
+    world._bodies[a_page(12)] = url(11)
+    store(database, post)
+    await run(make(), clock, post)
+    assert world.fetched == [url(1), url(11)]
+    assert ends(database) == {post.key: ("unreadable", "undecodable_media")}
+
+
+async def test_a_page_that_is_a_picture_is_one(
+    make: Make, database: Database, clock: FakeClock, world: World, sent: Sent
+) -> None:
+    post = linking(clock, MediaKind.PAGE)
+    world.at[url(1)] = Decision.ALERT
+    store(database, post)
+    await run(make(), clock, post)
+    assert len(sent.to(topics.SIGHTINGS)) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "end"),
+    [
+        (None, ("clear", "page_without_media")),
+        (MediaVanishedError(), ("vanished", "media_vanished")),
+        (ForbiddenAddressError(), ("refused", "forbidden_address")),
+    ],
+)
+async def test_a_page_without_media_or_that_fails_has_its_outcome(
+    make: Make,
+    database: Database,
+    clock: FakeClock,
+    world: World,
+    error: StreamError | None,
+    end: tuple[str, str],
+) -> None:
+    post = linking(clock, MediaKind.PAGE)
+    world.pages[url(1)] = a_page()
+    world.at[url(1)] = error
+    store(database, post)
+    await run(make(), clock, post)
+    assert ends(database) == {post.key: end}
+
+
+async def test_a_page_or_what_it_names_is_asked_for_again_where_it_does_not_come(
+    make: Make, database: Database, clock: FakeClock, world: World
+) -> None:
+    post = linking(clock, MediaKind.PAGE)
+    world.pages[url(1)] = a_page(11)
+    world.at[url(11)] = MediaUnavailableError("503")
+    store(database, post)
+    await run(make(), clock, post)
+    assert ends(database) == {}
+    world.at[url(11)], world.at[url(1)] = None, MediaUnavailableError("503")
+    await run(make(), clock, post)
+    assert ends(database) == {}
+    world.at[url(1)] = None
+    await run(make(), clock, post)
+    assert ends(database) == {post.key: ("clear", None)}
+
+
+async def test_a_link_is_followed_only_where_the_post_is_urgent(
+    make: Make, database: Database, clock: FakeClock, world: World
+) -> None:
+    only, mixed = linking(clock, MediaKind.LINK), post_with(clock, 2, 2)
+    link = MediaItem(url=url(1), kind=MediaKind.LINK)
+    mixed = replace(mixed, media=(link, *mixed.media))
+    world.pages[url(1)] = a_page(11)
+    store(database, only, mixed)
+    await run(make(), clock, only, mixed)
+    assert world.fetched == [url(2)]
+    assert ends(database) == {only.key: ("clear", "links_not_followed"), mixed.key: ("clear", None)}
+
+
+async def test_an_urgent_posts_link_is_a_page(
+    make: Make, database: Database, clock: FakeClock, world: World
+) -> None:
+    post = linking(clock, MediaKind.LINK)
+    world.pages[url(1)] = a_page(11)
+    store(database, post)
+    await run(make(), clock, post, priority=Priority.URGENT)
+    assert world.fetched == [url(1), url(11)]
+    assert ends(database) == {post.key: ("clear", None)}
+
+
+async def test_pages_full_of_pictures_do_not_make_a_post_larger_than_one_may_be(
+    make: Make, database: Database, clock: FakeClock, world: World, sent: Sent
+) -> None:
+    post = linking(clock, *[MediaKind.PAGE] * 20)
+    for at in range(1, 21):
+        world.pages[url(at)] = a_page(*range(at * 1000, at * 1000 + 30))
+    world.at[url(1000)] = Decision.ALERT
+    store(database, post)
+    await run(make(), clock, post)
+    [(_, value)] = sent.to(topics.SIGHTINGS)
+    assert len(SightingRecord.from_bytes(value).to_domain().post.media) == 100

@@ -20,7 +20,7 @@ from streams import topics
 from streams.app import build_app, declare_topics
 from streams.schemas import InspectionRecord, PostRecord
 from streams.settings import Settings
-from streams.types import CaseId, KeywordId, MediaItem, Post
+from streams.types import CaseId, KeywordId, MediaItem, MediaKind, Post
 from tests.agents.pipeline import Sent, a_post, store, until
 from tests.fakes import FakeClock
 
@@ -89,6 +89,22 @@ async def test_a_post_without_media_ends_clear_whatever_its_text_says(
         [row] = connection.execute(sa.select(outcomes)).all()
         assert inbox.waiting(connection).posts == 0
     assert (row.outcome, row.reason, row.media) == ("clear", "no_media", 0)
+
+
+async def test_links_alone_go_on_only_where_a_keyword_was_found(
+    triaging: Triaging, database: Database, sent: Sent, clock: FakeClock
+) -> None:
+    links = (MediaItem(url="https://news.example/1", kind=MediaKind.LINK),)
+    plain, named = (
+        a_post(clock, 1, media=links),
+        a_post(clock, 2, media=links, text="haechi secret"),
+    )
+    store(database, plain, named)
+    await run(triaging, plain, named)
+    assert [key for _, (key, _) in sent.records] == [named.key]
+    with database.read() as connection:
+        [row] = connection.execute(sa.select(outcomes)).all()
+    assert (row.post_key, row.outcome, row.reason) == (plain.key, "clear", "links_not_followed")
 
 
 async def test_a_post_that_ended_and_a_second_record_are_passed_over(
