@@ -11,6 +11,7 @@ import structlog
 import uvicorn
 from aiokafka import AIOKafkaProducer
 
+from agents.forgetting import COMPACT_SECONDS, Forgetting
 from agents.inbox_gauges import InboxGauges
 from agents.intake import Intake
 from agents.producer import ProducerSender, open_producer
@@ -141,11 +142,13 @@ class Collector:
         searching = self._streams.build_searching(self._database, self._intake)
         canaries = self._streams.build_canaries(self._database)
         timers = self._streams.timers(self._database)
+        forgetting = Forgetting.from_settings(self._settings, self._database, self._clock)
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(repeat(self._gauges.look, GAUGE_SECONDS, what="inbox")),
                 group.create_task(producing.run(self._intake.arrived)),
                 group.create_task(searching.run()),
+                group.create_task(repeat(forgetting.look, COMPACT_SECONDS, what="look-back")),
                 *(group.create_task(canary.run()) for canary in canaries),
                 *(group.create_task(reader.run()) for reader in readers),
                 *(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from agents.steps.findings import Findings
+from agents.steps.remembering import View
 from agents.steps.triaging import KeywordIndex
 from alerts.policy import Calibration
 from monitors.gallery import Gallery
@@ -28,11 +29,13 @@ class Examined:
         matches: every candidate, best first.
         looked: at what.
         findings: that the matches were made of.
+        views: what looking back keeps of it, in the findings' space.
     """
 
     matches: list[Match]
     looked: Looked
     findings: Findings
+    views: tuple[View, ...] = ()
 
     @property
     def lacking(self) -> list[str]:

@@ -38,6 +38,7 @@ from agents.steps.examining import (
 from agents.steps.findings import Findings
 from agents.steps.matching import judge
 from agents.steps.reading import best_hits, search_lettering, search_transcript
+from agents.steps.remembering import views_of
 from agents.steps.seen import (
     MOST_BYTES,
     Seen,
@@ -161,7 +162,8 @@ class _Examination:
             skipped=tuple(seen.skipped),
             nudity=nudity,
         )
-        return Examined(matches=matches, looked=looked, findings=self._findings)
+        views = views_of(seen.prints, seen.media.kind)
+        return Examined(matches=matches, looked=looked, findings=self._findings, views=views)
 
     async def _look(self, body: bytes, place: Place) -> Seen:
         """Take the steps without which nothing is seen: key frames; of a sound alone, the sound."""

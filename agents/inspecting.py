@@ -21,6 +21,7 @@ from agents.media_way import (
     all_of,
     laid_out,
 )
+from agents.remembering import Remember, Shown, remember_nothing
 from agents.sending import Keyed, Send
 from agents.steps import expanding, inspecting
 from monitors import inbox, metrics
@@ -75,6 +76,7 @@ class Inspected:
     ends: Sequence[PostOutcome]
     postponed: Sequence[Postponed]
     media: Sequence[MediumResult]
+    shown: Sequence[tuple[Post, Sequence[Shown]]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +98,10 @@ class Inspecting:
         send: to the sightings.
         tries: for media that are not delivered.
         clock: for times.
+        remember: keeps what posts showed, before they end or go on.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - wired in one place
         self,
         agent: str,
         *,
@@ -107,6 +110,7 @@ class Inspecting:
         send: Send,
         tries: Tries,
         clock: Clock,
+        remember: Remember = remember_nothing,
     ) -> None:
         self._agent = agent
         self._database = database
@@ -114,6 +118,7 @@ class Inspecting:
         self._send = send
         self._tries = tries
         self._clock = clock
+        self._remember = remember
 
     async def step(self, records: Sequence[InspectionRecord]) -> Inspected:
         """Inspect all posts of a batch at once."""
@@ -135,7 +140,8 @@ class Inspecting:
         )
 
     async def emit(self, found: Inspected) -> None:
-        """Hand sightings on; end and put off the rest in one transaction."""
+        """Keep what was seen; hand sightings on; end and put off the rest in one transaction."""
+        await self._remember(found.shown)
         if found.sightings:
             await self._send(topics.SIGHTINGS, found.sightings)
         if found.ends or found.postponed:
@@ -184,15 +190,18 @@ class Inspecting:
         untried = any(isinstance(medium, Untried) for medium in found)
         results = [_settled(medium) for medium in found]
         outcome, reason = inspecting.outcome_of(results)
+        shown = [
+            (one.record.post.to_post(), [medium for medium in found if isinstance(medium, Shown)])
+        ]
         if outcome is Outcome.SIGHTED:
-            return Inspected([self._sighted(one.record, post, results)], (), (), results)
+            return Inspected([self._sighted(one.record, post, results)], (), (), results, shown)
         if untried and not counted:
             soon = self._clock.now() + RETURNED_AFTER
             return Inspected((), (), [Postponed(key=post.key, not_before=soon, counted=False)], ())
         if (late or untried) and one.tries + 1 < self._tries.attempts:
             return Inspected((), (), [self._postpone(post, one.tries, late)], ())
         reason = reason if results else expanding.LINKS_NOT_FOLLOWED
-        return Inspected((), [self._ended(post, outcome, reason)], (), results)
+        return Inspected((), [self._ended(post, outcome, reason)], (), results, shown)
 
     def _postpone(self, post: Post, tries: int, late: Sequence[Undelivered]) -> Postponed:
         asked = max((one.error.retry_after_seconds or 0.0 for one in late), default=0.0)
@@ -226,6 +235,8 @@ class Inspecting:
 
 
 def _settled(found: Found) -> MediumResult:
+    if isinstance(found, Shown):
+        return found.result
     if isinstance(found, Undelivered):
         return inspecting.failed(found.index, found.error)
     if isinstance(found, Untried):
@@ -245,4 +256,5 @@ def _merged(parts: Sequence[Inspected]) -> Inspected:
         [one for part in parts for one in part.ends],
         [one for part in parts for one in part.postponed],
         [one for part in parts for one in part.media],
+        [one for part in parts for one in part.shown],
     )

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from agents.examined import Examined
 from agents.examining import Left
+from agents.remembering import Shown
 from agents.steps import expanding, inspecting
 from monitors import metrics
 from streams.clock import Clock
@@ -51,7 +52,7 @@ class Untried:
     index: int
 
 
-Found = MediumResult | Undelivered | Untried
+Found = MediumResult | Shown | Undelivered | Untried
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +185,8 @@ class Media:
             return Untried(index)
         except MediaError as error:
             return inspecting.failed(index, error, fetched.sha256)
-        return inspecting.inspected(index, fetched.sha256, examined.matches, examined.looked)
+        result = inspecting.inspected(index, fetched.sha256, examined.matches, examined.looked)
+        return Shown(result=result, space=examined.findings.space, views=examined.views)
 
     async def _fetched(self, url: str, seconds: float) -> FetchedMedia:
         with metrics.STAGE_SECONDS.labels("fetch").time():
@@ -210,8 +212,15 @@ def laid_out(post: Post, found: Sequence[Found | Opened]) -> tuple[Post, list[Fo
     for one, indices in zip(found, places, strict=True):
         parts = one.found if isinstance(one, Opened) else [one]
         for part, index in zip(parts, indices, strict=True):
-            by_index[index] = replace(part, index=index)
+            by_index[index] = _placed(part, index)
     return whole, [by_index[index] for index in range(len(whole.media))]
+
+
+def _placed(found: Found, index: int) -> Found:
+    """Say where in the whole post a medium is."""
+    if isinstance(found, Shown):
+        return replace(found, result=replace(found.result, index=index))
+    return replace(found, index=index)
 
 
 async def all_of(calls: Iterable[Awaitable[T]]) -> list[T]:

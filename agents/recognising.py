@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 REMEMBERED = 512
 """Media whose matches are kept: a re-posted file is examined once. Of no media, nor of anybody's
-features: similarities and spans alone."""
+features: similarities, spans, and what looking back keeps, 32 kB at most."""
 
 USER_AGENT = "Haechi/1 (finds re-uploads of registered footage)"
 

@@ -19,6 +19,7 @@ from agents.inspecting import Inspecting, Tries
 from agents.media_way import Media
 from agents.recognising import Eyes
 from agents.releasing import RELEASE_SECONDS, Releasing
+from agents.remembering import Remembering, remember_nothing
 from agents.sending import TopicSender
 from agents.serving import Serving
 from agents.setting_aside import SettingAside
@@ -69,6 +70,7 @@ class Pipeline:
         self._send = TopicSender(self._topics)
         self._set_aside = SettingAside(self._database, self._send, clock)
         self._eyes = Eyes(settings, self._database, clock)
+        self._remembering = Remembering.from_settings(settings, self._database)
         self._endpoints = load_endpoints(settings)
         self._desk = Desk(
             database=self._database,
@@ -134,6 +136,7 @@ class Pipeline:
                 timeout_seconds=settings.fetch_timeout_seconds,
             ),
             clock=self._clock,
+            remember=self._remembering.remember if settings.lookback_days else remember_nothing,
         )
         self._add(agent, topic, InspectionRecord, steps, progress)
 
@@ -198,6 +201,7 @@ class Pipeline:
 
     async def _after_stop(self) -> None:
         await self._eyes.close()
+        self._remembering.close()
         await self._serving.stop()
         self._database.close()
 

@@ -48,6 +48,10 @@ QUARANTINED_REFERENCES = Gauge(
     "haechi_quarantined_references", "References in quarantine, by reason", ["reason"]
 )
 TASKS = Gauge("haechi_tasks", "Takedown tasks by status", ["status"])
+REMEMBERED = Counter("haechi_fingerprints_remembered_total", "Fingerprints kept for looking back")
+FORGOTTEN = Counter(
+    "haechi_seen_forgotten_total", "What looking back kept and no longer does, by what", ["what"]
+)
 INBOX = Gauge("haechi_inbox_posts", "Posts that have not ended")
 INBOX_AGE = Gauge("haechi_inbox_oldest_seconds", "Age of the oldest post that has not ended")
 DEAD_LETTERS = Counter(

@@ -567,7 +567,11 @@ async def test_of_strangers_faces_and_voices_no_feature_is_kept(watch: Watch) ->
     ran = await run(eyes, watch)
     assert {Task.FACES, Task.VOICES} <= set(eyes.tasks)
     assert all(match.decision is Decision.NONE for match in ran.examined.matches)
-    assert not [one for one in parts(ran.examined) if isinstance(one, np.ndarray)]
+    told = replace(ran.examined, views=())
+    assert not [one for one in parts(told) if isinstance(one, np.ndarray)]
+    prints = [fingerprint_of(number, space=SPACE) for number in range(100, 120)]
+    copies = {row.tobytes() for one in prints for row in one.embeddings}
+    assert {view.vector.tobytes() for view in ran.examined.views} <= copies
     assert inspected(0, "", ran.examined.matches, ran.examined.looked).matches == ()
 
 

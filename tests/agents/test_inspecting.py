@@ -2,10 +2,11 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 
@@ -13,12 +14,15 @@ from agents.examined import Examined
 from agents.examining import Left
 from agents.inspecting import BATCH_SECONDS, Inspecting, Tries
 from agents.media_way import DEPTH_SECONDS, Media
+from agents.remembering import Remember, Shown, remember_nothing
 from agents.steps.findings import Findings
+from agents.steps.remembering import View
 from monitors import inbox
 from monitors.database import Database
 from monitors.tables import outcomes
 from streams import topics
 from streams.errors import (
+    DatabaseUnavailableError,
     EngineError,
     ForbiddenAddressError,
     GalleryStaleError,
@@ -42,6 +46,7 @@ from streams.types import (
     Modality,
     Outcome,
     Post,
+    PostKey,
     Priority,
     ReferenceId,
 )
@@ -99,7 +104,10 @@ class World:
             raise behaviour
         found = [a_match(behaviour)] if isinstance(behaviour, Decision) else []
         return Examined(
-            matches=self.matches or found, looked=self.looked, findings=Findings(space="s")
+            matches=self.matches or found,
+            looked=self.looked,
+            findings=Findings(space="s"),
+            views=(View(at_seconds=0.0, vector=np.full(4, 0.5, np.float32), pdq=None),),
         )
 
     def advance(self) -> None:
@@ -136,7 +144,7 @@ Make = Callable[..., Inspecting]
 
 @pytest.fixture
 def make(database: Database, sent: Sent, clock: FakeClock, world: World) -> Make:
-    def build(timeout_seconds: float = 15.0) -> Inspecting:
+    def build(timeout_seconds: float = 15.0, remember: Remember = remember_nothing) -> Inspecting:
         return Inspecting(
             "inspect_bulk",
             database=database,
@@ -144,6 +152,7 @@ def make(database: Database, sent: Sent, clock: FakeClock, world: World) -> Make
             send=sent,
             tries=Tries(attempts=3, retry_seconds=20, timeout_seconds=timeout_seconds),
             clock=clock,
+            remember=remember,
         )
 
     return build
@@ -182,6 +191,39 @@ async def test_posts_without_a_match_end_clear(
     assert sent.records == []
     with database.read() as connection:
         assert inbox.waiting(connection).posts == 0
+
+
+async def test_what_posts_showed_is_kept_before_they_end_or_go_on(
+    make: Make, database: Database, clock: FakeClock, sent: Sent, world: World
+) -> None:
+    clear, sighted, late = (post_with(clock, n, n, n + 10) for n in (1, 2, 3))
+    world.at = {
+        url(2): Decision.ALERT,
+        url(11): MediaVanishedError(),
+        url(13): MediaUnavailableError(),
+    }
+    kept: list[tuple[PostKey, list[tuple[int, str, int]]]] = []
+    away = True
+
+    async def remember(posts: Sequence[tuple[Post, Sequence[Shown]]]) -> None:
+        if away:
+            raise DatabaseUnavailableError
+        assert (ends(database), sent.records) == ({}, [])
+        for post, shown in posts:
+            some = [(one.result.index, one.space, len(one.views)) for one in shown]
+            kept.append((post.key, some))
+
+    store(database, clear, sighted, late)
+    inspecting = make(remember=remember)
+    found = await inspecting.step([a_record(post, clock) for post in (clear, sighted, late)])
+    with pytest.raises(DatabaseUnavailableError):
+        await inspecting.emit(found)
+    assert (ends(database), sent.records) == ({}, [])
+    away = False
+    await inspecting.emit(found)
+    assert kept == [(clear.key, [(0, "s", 1)]), (sighted.key, [(0, "s", 1), (1, "s", 1)])]
+    assert set(ends(database)) == {clear.key}
+    assert len(sent.records) == 1
 
 
 @pytest.mark.parametrize("decision", [Decision.ALERT, Decision.REVIEW])
