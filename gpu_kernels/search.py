@@ -246,6 +246,14 @@ class FrameGallery:
         with self._lock:
             return self._film(ordinal).seconds
 
+    def prints_of(self, ordinal: int) -> tuple[ImageFingerprint, ...]:
+        """Give an ordinal's fingerprints, in the order of their addition; none of an unknown one.
+
+        The arrays are the gallery's own: read them only.
+        """
+        with self._lock:
+            return tuple(self._kept.get(ordinal, ()))
+
     def _plain_films(self, below: int | None) -> list[int]:
         """List references of many plain frames."""
         return [

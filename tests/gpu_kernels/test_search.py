@@ -413,3 +413,11 @@ def test_a_film_that_grows_is_aligned_anew() -> None:
         gallery.add(0, one)
     for grown in (gallery, gallery.without({9})):
         assert grown.search_film(frames, 1)[0].alignment.reference_span_seconds == (0.0, 9.0)
+
+
+def test_what_was_added_under_an_ordinal_is_given_back(gallery: FrameGallery) -> None:
+    one, two = a_print(31), a_print(32)
+    gallery.add(31, one)
+    gallery.add(31, two)
+    assert gallery.prints_of(31) == (one, two)
+    assert gallery.prints_of(99) == ()
