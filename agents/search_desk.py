@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 from agents.intake import Intake
 from agents.one_search import SearchDesk
+from agents.seen_again import SeenAgain
 from monitors.database import Database
 from monitors.keystore import KeyStore
 from monitors.keywords import WatchedKeyword
+from monitors.lookback import DEFAULT_LOOKBACK, load_lookback, may_hold, place_of
 from monitors.register import CaseRegister
 from streams.clock import Clock
 from streams.errors import KeyDestroyedError, SealError
@@ -35,23 +37,31 @@ def build_search_desk(
     settings: Settings, catalogue: Catalogue, database: Database, intake: Intake, clock: Clock
 ) -> SearchDesk:
     """Build what the collector's searches need."""
-    register = CaseRegister(database, KeyStore(settings.keys_dir), clock, actor=ACTOR)
+    keystore = KeyStore(settings.keys_dir)
+    register = CaseRegister(database, keystore, clock, actor=ACTOR)
 
-    def words(case: CaseId) -> Sequence[str]:
+    def watched(case: CaseId) -> Sequence[WatchedKeyword]:
         try:
             found = register.list_keywords(case)
-            return words_to_ask(
-                [WatchedKeyword(case=case, keyword=keyword, text=text) for keyword, text in found]
-            )
         except (KeyDestroyedError, SealError):  # withdrawn meanwhile: nothing may be asked
             return []
+        return [WatchedKeyword(case=case, keyword=keyword, text=text) for keyword, text in found]
 
+    place = place_of(settings.home, settings.lookback_url)
+    again = SeenAgain(
+        database=database,
+        keystore=keystore,
+        open_store=lambda: load_lookback(DEFAULT_LOOKBACK, place) if may_hold(place) else None,
+        watched=watched,
+        clock=clock,
+        days=settings.lookback_days,
+    )
     return SearchDesk(
         database=database,
         intake=intake,
         clock=clock,
         sources=catalogue.build_searches(clock),
-        words=words,
-        look_back=None,
+        words=lambda case: words_to_ask(watched(case)),
+        look_back=again.find if settings.lookback_days else None,
         seconds=settings.search_seconds,
     )

@@ -17,6 +17,7 @@ from monitors.migrate import HEAD, upgrade
 from monitors.register import CaseRegister
 from monitors.tables import metadata
 from streams.settings import Settings
+from tests.at_network import AtNetwork, running_at_network
 from tests.fakes import FakeClock
 from tests.servers import postgresql
 
@@ -45,6 +46,15 @@ def postgresql_server() -> Iterator[str]:
     """A running PostgreSQL's URL, without a database's name."""
     with postgresql() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def at_network(
+    postgresql_server: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[AtNetwork]:
+    """A running AT Protocol network; tests make accounts of their own in it."""
+    with running_at_network(postgresql_server, tmp_path_factory.mktemp("redis")) as network:
+        yield network
 
 
 @pytest.fixture(scope="session")

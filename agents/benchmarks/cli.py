@@ -166,3 +166,22 @@ def triage(
 
     found = measure_triage(cases, text or [], lambda words: typer.echo(words, err=True))
     typer.echo(json.dumps(found.to_json(), indent=None if as_json else 2))
+
+
+@bench_app.command()
+def search(
+    *,
+    posts: Annotated[
+        list[int] | None, typer.Option(min=1, help="Remembered; may be given repeatedly.")
+    ] = None,
+    runs: Annotated[int, typer.Option(min=1, max=100, help="Cases, one after the other.")] = 5,
+    each: Annotated[int, typer.Option(min=2, max=200, help="Planted copies of each.")] = 30,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a size.")] = False,
+) -> None:
+    """A new reference and keyword, until everything planted in what was seen is listed."""
+    from agents.benchmarks.search import measure
+    from streams.settings import Settings
+
+    for size in posts or [100_000]:
+        found = measure(Settings(), size, runs, each, lambda words: typer.echo(words, err=True))
+        typer.echo(json.dumps(found.to_json(), indent=None if as_json else 2))
