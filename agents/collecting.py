@@ -11,6 +11,7 @@ import structlog
 import uvicorn
 from aiokafka import AIOKafkaProducer
 
+from agents.filing import FILE_SECONDS, Filing
 from agents.forgetting import COMPACT_SECONDS, Forgetting
 from agents.inbox_gauges import InboxGauges
 from agents.intake import Intake
@@ -139,7 +140,8 @@ class Collector:
         )
         push = _push_server(self._settings, self._intake, self._clock)
         readers = self._streams.build_readers(self._database, self._intake)
-        searching = self._streams.build_searching(self._database, self._intake)
+        filing = Filing.from_settings(self._settings, self._database)
+        searching = self._streams.build_searching(self._intake, filing)
         canaries = self._streams.build_canaries(self._database)
         timers = self._streams.timers(self._database)
         forgetting = Forgetting.from_settings(self._settings, self._database, self._clock)
@@ -148,6 +150,7 @@ class Collector:
                 group.create_task(repeat(self._gauges.look, GAUGE_SECONDS, what="inbox")),
                 group.create_task(producing.run(self._intake.arrived)),
                 group.create_task(searching.run()),
+                group.create_task(repeat(filing.look, FILE_SECONDS, what="filing")),
                 group.create_task(repeat(forgetting.look, COMPACT_SECONDS, what="look-back")),
                 *(group.create_task(canary.run()) for canary in canaries),
                 *(group.create_task(reader.run()) for reader in readers),

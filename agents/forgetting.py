@@ -7,7 +7,7 @@ from typing import Self
 
 import structlog
 
-from monitors import metrics, seen
+from monitors import metrics, seen, seen_views
 from monitors.database import Database
 from monitors.lookback import (
     DEFAULT_LOOKBACK,
@@ -85,6 +85,7 @@ class Forgetting:
         before = self._clock.now() - self._kept
         gone = sum(one.forget(before) for one in _all_of(store))
         with self._database.write() as connection:
+            gone += seen_views.forget(connection, before)
             posts = seen.forget(connection, before)
         metrics.FORGOTTEN.labels("fingerprints").inc(gone)
         metrics.FORGOTTEN.labels("posts").inc(posts)

@@ -27,7 +27,7 @@ class Intake:
     """
 
     def __init__(self, database: Database, clock: Clock, owner: str) -> None:
-        self._database = database
+        self.database = database
         self._clock = clock
         self.owner = owner
         self.arrived = asyncio.Event()
@@ -72,22 +72,22 @@ class Intake:
         await asyncio.to_thread(self._release)
 
     def _add(self, arrivals: Sequence[Arrival]) -> Accepted:
-        with self._database.write() as connection:
+        with self.database.write() as connection:
             return inbox.add(connection, arrivals)
 
     def _look(
         self, search: Search, source: str, arrivals: Sequence[Arrival]
     ) -> tuple[int, Accepted]:
         keys = [arrival.post.key for arrival in arrivals]
-        with self._database.write() as connection:
+        with self.database.write() as connection:
             since = searches.known_since(connection, search.case)
             settled = searches.settled(connection, keys, since)
             again = [arrival for arrival in arrivals if arrival.post.key not in settled]
             accepted = inbox.add(connection, again, again=True)
             now = self._clock.now()
-            found = searches.add_posts(connection, self._database, search.id, source, keys, now)
+            found = searches.add_posts(connection, self.database, search.id, source, keys, now)
         return found, accepted
 
     def _release(self) -> None:
-        with self._database.write() as connection:
+        with self.database.write() as connection:
             inbox.release(connection, self.owner)

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from agents.filing import Filing
 from agents.intake import Intake
 from agents.one_search import SearchDesk
 from agents.seen_again import SeenAgain
-from monitors.database import Database
 from monitors.keystore import KeyStore
 from monitors.keywords import WatchedKeyword
 from monitors.lookback import DEFAULT_LOOKBACK, load_lookback, may_hold, place_of
@@ -34,9 +34,10 @@ def words_to_ask(watched: Sequence[WatchedKeyword], most: int = MAX_WORDS) -> li
 
 
 def build_search_desk(
-    settings: Settings, catalogue: Catalogue, database: Database, intake: Intake, clock: Clock
+    settings: Settings, catalogue: Catalogue, intake: Intake, filing: Filing, clock: Clock
 ) -> SearchDesk:
     """Build what the collector's searches need."""
+    database = intake.database
     keystore = KeyStore(settings.keys_dir)
     register = CaseRegister(database, keystore, clock, actor=ACTOR)
 
@@ -52,6 +53,7 @@ def build_search_desk(
         database=database,
         keystore=keystore,
         open_store=lambda: load_lookback(DEFAULT_LOOKBACK, place) if may_hold(place) else None,
+        file=filing.file,
         watched=watched,
         clock=clock,
         days=settings.lookback_days,

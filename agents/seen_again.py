@@ -6,6 +6,7 @@ text that holds its keywords. Either is a candidate alone: the pipeline fetches 
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -47,6 +48,7 @@ class SeenAgain:
         database: with the posts that were seen, and the cases.
         keystore: opens the case's features.
         open_store: gives the fingerprints; None where none were kept yet.
+        file: files what waits for the store. Blocks.
         watched: gives a case's keywords; empty where it may not be matched. Blocks.
         clock: for times.
         days: how far back.
@@ -55,6 +57,7 @@ class SeenAgain:
     database: Database
     keystore: KeyStore
     open_store: Callable[[], LookBackStore | None]
+    file: Callable[[], object]
     watched: Watched
     clock: Clock
     days: float
@@ -79,6 +82,7 @@ class SeenAgain:
 
     def _alike(self, case: CaseId) -> list[PostKey]:
         """Find posts by fingerprints. The features are opened for this, and let go."""
+        self.file()
         store = self.open_store()
         if store is None:
             return []
@@ -101,8 +105,11 @@ class SeenAgain:
         found: list[PostKey] = []
         until = self.clock.monotonic() + TEXT_SECONDS
         since = self.clock.now() - timedelta(days=self.days)
-        with self.database.read() as connection:
-            for key, texts in seen.texts(connection, since, MOST_TEXTS):
+        with (
+            self.database.read() as connection,
+            closing(seen.texts(connection, since, MOST_TEXTS)) as posts,
+        ):
+            for key, texts in posts:
                 if any(hit.similarity >= URGENT_SIMILARITY for hit in index.find(texts)):
                     found.append(key)
                 if len(found) >= MOST_HITS:

@@ -9,6 +9,7 @@ import structlog
 
 from agents.canary import CanaryWatch
 from agents.comparing import Comparison, Lacked
+from agents.filing import Filing
 from agents.intake import Intake
 from agents.reading import Reader, ReadingDesk
 from agents.search_desk import build_search_desk
@@ -114,9 +115,9 @@ class Streams:
             replay = ReplaySource(settings.replay_file, rate=settings.replay_rate, clock=clock)
         return cls(settings, clock, read_catalogue(settings.sources), replay)
 
-    def build_searching(self, database: Database, intake: Intake) -> Searching:
+    def build_searching(self, intake: Intake, filing: Filing) -> Searching:
         """Build what carries searches out."""
-        desk = build_search_desk(self._settings, self._catalogue, database, intake, self._clock)
+        desk = build_search_desk(self._settings, self._catalogue, intake, filing, self._clock)
         return Searching(desk)
 
     def build_readers(self, database: Database, intake: Intake) -> list[Reader]:

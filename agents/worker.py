@@ -70,7 +70,7 @@ class Pipeline:
         self._send = TopicSender(self._topics)
         self._set_aside = SettingAside(self._database, self._send, clock)
         self._eyes = Eyes(settings, self._database, clock)
-        self._remembering = Remembering.from_settings(settings, self._database)
+        self._remembering = Remembering(self._database)
         self._endpoints = load_endpoints(settings)
         self._desk = Desk(
             database=self._database,
@@ -201,7 +201,6 @@ class Pipeline:
 
     async def _after_stop(self) -> None:
         await self._eyes.close()
-        self._remembering.close()
         await self._serving.stop()
         self._database.close()
 

@@ -109,3 +109,4 @@ SEARCHES = Counter("haechi_searches_total", "Searches that ended, by state", ["s
 SEARCH_SECONDS = Histogram(
     "haechi_search_seconds", "Search asked for to its end", buckets=SLA_BUCKETS
 )
+UNFILED = Gauge("haechi_lookback_unfiled", "Fingerprints that wait for the look-back's store")

@@ -5,7 +5,7 @@ Every function runs in the caller's transaction and blocks.
 """
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -70,11 +70,12 @@ def read(connection: Connection, keys: Sequence[PostKey]) -> dict[PostKey, Post]
 
 def texts(
     connection: Connection, since: datetime, limit: int
-) -> Iterator[tuple[PostKey, tuple[str, ...]]]:
+) -> Generator[tuple[PostKey, tuple[str, ...]], None, None]:
     """Give posts' texts, newest first: what triage searches, see `texts_of`.
 
     Args:
-        connection: in a transaction; read page by page while the iterator is.
+        connection: in a transaction; read page by page while the iterator is. One that is left
+            before its end must be closed.
         since: leave out what was observed before.
         limit: how many posts at most, those without any text included.
     """
@@ -85,11 +86,12 @@ def texts(
         .limit(limit)
         .execution_options(yield_per=_AT_ONCE)
     )
-    for row in connection.execute(query):
-        post = _opened(row.payload)
-        found = texts_of(post) if post is not None else ()
-        if found:
-            yield PostKey(row.post_key), found
+    with connection.execute(query) as rows:
+        for row in rows:
+            post = _opened(row.payload)
+            found = texts_of(post) if post is not None else ()
+            if found:
+                yield PostKey(row.post_key), found
 
 
 def texts_of(post: Post) -> tuple[str, ...]:

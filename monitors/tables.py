@@ -221,6 +221,21 @@ seen_posts = Table(
 )
 """Posts with media of the last days, for looking back; `payload` is a `PostRecord`, compressed."""
 
+seen_views = Table(
+    "seen_views",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("post_key", String(32), nullable=False),
+    Column("medium", Integer, nullable=False),
+    Column("space", String(128), nullable=False),
+    Column("at_seconds", Float, nullable=False),
+    Column("vector", LargeBinary, nullable=False),
+    Column("pdq", LargeBinary),
+    Column("observed_at", UtcTime, nullable=False),
+)
+"""Fingerprints on their way from the workers to the look-back's store; see `agents.filing`.
+`vector`: float16, little endian."""
+
 searches = Table(
     "searches",
     metadata,

@@ -1,9 +1,11 @@
 """`agents.search_desk`."""
 
+from agents.filing import Filing
 from agents.intake import Intake
 from agents.search_desk import build_search_desk, words_to_ask
 from monitors.database import Database
 from monitors.keywords import WatchedKeyword
+from monitors.lookback import MemoryLookBackStore
 from monitors.register import CaseRegister
 from streams.settings import Settings
 from streams.sources.catalogue import Catalogue
@@ -27,7 +29,9 @@ def test_a_case_is_asked_for_by_its_keywords_until_it_is_withdrawn(
     case = register.open(an_adults_case("A")).id
     register.add_keyword("A", "해치공주")
     intake = Intake(database, clock, "here")
-    desk = build_search_desk(settings, Catalogue(), database, intake, clock)
+    desk = build_search_desk(
+        settings, Catalogue(), intake, Filing(database, MemoryLookBackStore), clock
+    )
     assert list(desk.words(case))[:1] == ["해치공주"]
     register.withdraw("A")
     assert list(desk.words(case)) == []

@@ -35,8 +35,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drop what was added."""
     for table in (
-        "keyword_spellings", "search_posts", "search_sources", "searches", "seen_posts", "gaps",
-        "source_kinds", "source_states",
+        "keyword_spellings", "search_posts", "search_sources", "searches", "seen_views",
+        "seen_posts", "gaps", "source_kinds", "source_states",
     ):  # fmt: skip
         op.drop_table(table)
     for name in ("gone_reason", "gone_at"):
@@ -110,6 +110,18 @@ def _create_seen() -> None:
         sa.PrimaryKeyConstraint("post_key", name="pk_seen_posts"),
     )
     op.create_index("ix_seen_posts_observed_at", "seen_posts", ["observed_at"])
+    op.create_table(
+        "seen_views",
+        sa.Column("id", sa.Integer(), nullable=False, autoincrement=True),
+        _c("post_key", sa.String(32)),
+        _c("medium", sa.Integer()),
+        _c("space", sa.String(128)),
+        _c("at_seconds", sa.Float()),
+        _c("vector", sa.LargeBinary()),
+        _nullable("pdq", sa.LargeBinary()),
+        _c("observed_at", _time()),
+        sa.PrimaryKeyConstraint("id", name="pk_seen_views"),
+    )
 
 
 def _create_searches() -> None:
