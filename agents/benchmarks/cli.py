@@ -185,3 +185,22 @@ def search(
     for size in posts or [100_000]:
         found = measure(Settings(), size, runs, each, lambda words: typer.echo(words, err=True))
         typer.echo(json.dumps(found.to_json(), indent=None if as_json else 2))
+
+
+@bench_app.command()
+def lookback(
+    *,
+    sizes: Annotated[
+        str, typer.Option(help="Numbers of fingerprints, with commas between.")
+    ] = "10000,100000,1000000",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a size.")] = False,
+) -> None:
+    """Search what was seen, by how much of it is kept, beside a product in memory."""
+    from agents.benchmarks.lookback import PLANTED, measure_lookback
+
+    parts = sizes.split(",")
+    if not all(one.isdecimal() and int(one) > PLANTED for one in parts):
+        raise typer.BadParameter(f"numbers above {PLANTED}, with commas between")
+    wanted = [int(one) for one in parts]
+    for found in measure_lookback(wanted, progress=lambda words: typer.echo(words, err=True)):
+        typer.echo(json.dumps(found.to_json(), indent=None if as_json else 2))
