@@ -23,8 +23,8 @@ picture it finds 99.2% of 520 edited copies of the development set's pictures, a
 picture in 9,000 for each reference (docs/lookback.md)."""
 
 MOST_QUERIES = 512
-"""Vectors that are asked about at once: some twenty pictures' views. They take little more than
-twice as long as twenty vectors."""
+"""Vectors that are asked about at once: some twenty pictures' views. They take two to
+three times as long as twenty vectors."""
 
 MOST_CANDIDATES = 500
 """Media, the most alike first: what two cores inspect in some two minutes."""

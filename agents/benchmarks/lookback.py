@@ -41,7 +41,8 @@ class LookBackFigures:
     Args:
         fingerprints: kept.
         added_per_second: in batches of `SMALL_BATCH`, each on the disk before the next.
-        bytes_per_fingerprint: on the disk, once compacted.
+        bytes_per_fingerprint: on the disk, before small files are joined: for two minutes after
+            that, the joined ones are there twice.
         query_seconds: of one search for `QUERIES` vectors, the median of three.
         numpy_seconds: of one product with all vectors in memory, likewise.
         ratio: of the two.
@@ -85,6 +86,7 @@ def _measure(size: int, chance: np.random.Generator, folder: Path) -> LookBackFi
     store = load_lookback(DEFAULT_LOOKBACK, str(folder))
     lookback = store.of(_SPACE)
     rate = _fill(lookback, rows)
+    size_bytes = sum(one.stat().st_size for one in _files(folder))
     lookback.compact()
     searches = [_timed(lambda: _searched(lookback, queries[:QUERIES])) for _ in range(3)]
     products = [_timed(lambda: _multiplied(rows, queries[:QUERIES])) for _ in range(3)]
@@ -97,7 +99,7 @@ def _measure(size: int, chance: np.random.Generator, folder: Path) -> LookBackFi
     return LookBackFigures(
         fingerprints=size,
         added_per_second=rate,
-        bytes_per_fingerprint=sum(one.stat().st_size for one in _files(folder)) / size,
+        bytes_per_fingerprint=size_bytes / size,
         query_seconds=query_seconds,
         numpy_seconds=numpy_seconds,
         ratio=query_seconds / numpy_seconds,
