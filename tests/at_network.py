@@ -1,7 +1,6 @@
 """A real AT Protocol network on loopback: PLC directory, PDS, AppView and moderation.
 
-What starts it (`network.mjs` and its `package.json`) is no part of this repository: it lies beside
-the clone, or where `AT_NETWORK_DIR` says. npm's packages are installed once for every version of
+What starts it stands in `tests/atproto`. npm's packages are installed once for every version of its
 `package.json` (a minute, 350 MB) and kept below the user's cache directory.
 """
 
@@ -29,7 +28,7 @@ from PIL import Image
 
 from tests.servers import die_with_parent, free_port, missing
 
-BESIDE = Path(__file__).parents[2] / "shared" / "atproto"
+STARTER = Path(__file__).parent / "atproto"
 FILES = ("network.mjs", "package.json")
 START_SECONDS = 60.0
 INSTALL_SECONDS = 600.0
@@ -269,12 +268,9 @@ def _redis(folder: Path) -> Iterator[str]:
 
 def _installed() -> Path:
     """Find the folder with everything in it; fill it first if need be."""
-    source = Path(os.environ.get("AT_NETWORK_DIR", BESIDE))
-    if not all((source / name).is_file() for name in FILES):
-        missing("what starts an AT network")
     if not _node_is_new_enough() or shutil.which("npm") is None:
         missing(f"Node {NODE} with npm")
-    contents = {name: (source / name).read_bytes() for name in FILES}
+    contents = {name: (STARTER / name).read_bytes() for name in FILES}
     version = hashlib.sha256(contents["package.json"]).hexdigest()[:12]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = cache / "haechi" / f"at-network-{version}"
