@@ -6,8 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from streams.clock import Clock
 from streams.errors import SourceError
+from streams.sources.answers import ServiceUrl
 from streams.sources.at_records import POSTS
-from streams.sources.at_session import Account, AtSession, ServiceUrl
+from streams.sources.at_session import Account, AtSession
 from streams.sources.config import Token
 
 TEXT = "This is a test of a monitoring service; it is deleted in a moment. {token}"

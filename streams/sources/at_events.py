@@ -1,22 +1,20 @@
 """What happens in the AT Protocol, as items: operations on records, and accounts. Pure."""
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from streams.clock import Clock
 from streams.errors import InvalidMessageError
 from streams.sources.at_records import (
     COLLECTIONS,
     DID,
     NETWORK,
     PROFILES,
-    fits,
     post_id,
     to_new_post,
 )
+from streams.sources.fields import fits
 from streams.sources.source import (
     EventKind,
     Passed,
@@ -30,10 +28,6 @@ from streams.sources.source import (
 GONE = ("deactivated", "deleted", "suspended", "takendown")
 """Statuses of an account whose posts are no longer shown. The others (`desynchronized`,
 `throttled`) speak of a relay's trouble with a host that still shows them."""
-
-GATHERED_EVENTS = 100
-GATHERED_SECONDS = 1.0
-"""What is gathered into one `Passed`, whichever comes first."""
 
 EXPECTED_SECONDS: Mapping[EventKind, float] = {
     EventKind.POST: 30.0,
@@ -125,45 +119,6 @@ def passed(origin: Origin, kind: EventKind = EventKind.OTHER) -> Passed:
 def rejected(origin: Origin, reason: str) -> Rejected:
     """Count one event that is not what it should be."""
     return Rejected(cursor=origin.cursor, reason=reason, position=origin.position)
-
-
-class Gathering:
-    """Holds what passed for a moment, so that it costs the collector little.
-
-    Args:
-        clock: whose monotonic time the moment is measured by.
-    """
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._counts: Counter[EventKind] = Counter()
-        self._since = 0.0
-        self._cursor = ""
-        self._at: datetime | None = None
-
-    def take(self, item: SourcedItem) -> Iterator[SourcedItem]:
-        """Give the item, or hold it where it merely passed; and give what is due."""
-        if isinstance(item, Passed):
-            if not self._counts:
-                self._since = self._clock.monotonic()
-            self._counts.update(item.counts)
-            self._at = item.at or self._at
-        else:
-            yield item
-        self._cursor = item.cursor
-        yield from self.due()
-
-    def due(self) -> Iterator[SourcedItem]:
-        """Give what was held for long enough."""
-        held = self._clock.monotonic() - self._since
-        if held >= GATHERED_SECONDS or self._counts.total() >= GATHERED_EVENTS:
-            yield from self.rest()
-
-    def rest(self) -> Iterator[SourcedItem]:
-        """Give whatever is held."""
-        if self._counts:
-            counts, self._counts = dict(self._counts), Counter()
-            yield Passed(cursor=self._cursor, counts=counts, at=self._at)
 
 
 def _removed(operation: Operation, origin: Origin) -> Removed:

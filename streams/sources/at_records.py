@@ -9,14 +9,14 @@ a date, a link) is left out: to reject the post for it would let its author choo
 import base64
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from itertools import chain, islice
-from typing import Any, TypeGuard
+from typing import Any
 
 from pydantic import ValidationError
 
 from streams.errors import InvalidMessageError
 from streams.schemas import MediaItemRecord, NewPost, explain
+from streams.sources.fields import LANGUAGE, LINK, clean, fits, parse_time
 from streams.types import MediaKind
 
 NETWORK = "atproto"
@@ -33,11 +33,6 @@ RKEY = re.compile(r"[A-Za-z0-9._:~-]{1,512}")
 """As https://atproto.com/specs/record-key has it."""
 
 CID = re.compile(r"[A-Za-z0-9]{8,128}")
-LANGUAGE = re.compile(r"[A-Za-z0-9-]{1,64}")
-LINK = re.compile(r"https?://[^\s\x00-\x1f\x7f\ud800-\udfff]{1,2000}", re.IGNORECASE)
-SURROGATE = re.compile(r"[\ud800-\udfff]")
-"""JSON can carry half of a character; nothing that stores text can."""
-
 MAX_TEXT = 10_000
 """Characters; the lexicon allows 3,000 bytes."""
 
@@ -54,8 +49,6 @@ MAX_LINKS = 45
 
 MAX_DEPTH = 12
 """A blob that Bluesky shows is at most 6 deep."""
-
-MAX_DATE_CHARACTERS = 64
 
 
 def to_new_post(*, did: Any, collection: str, rkey: Any, cid: Any, record: Any) -> NewPost:
@@ -119,22 +112,6 @@ def read_cid(value: Any) -> str:
     raise InvalidMessageError("a content identifier is malformed")
 
 
-def parse_time(value: Any) -> datetime | None:
-    """Read a date of RFC 3339; None where it is none, has no zone, or leaves the calendar."""
-    if not isinstance(value, str) or len(value) > MAX_DATE_CHARACTERS:
-        return None
-    try:
-        parsed = datetime.fromisoformat(value)
-        return parsed.astimezone(UTC) if parsed.tzinfo else None
-    except (ValueError, OverflowError):
-        return None
-
-
-def fits(pattern: re.Pattern[str], value: Any) -> TypeGuard[str]:
-    """Say whether a value is text of this form."""
-    return isinstance(value, str) and pattern.fullmatch(value) is not None
-
-
 def _page(did: str, collection: str, rkey: str) -> str:
     profile = f"https://bsky.app/profile/{did}"
     return profile if collection == PROFILES else f"{profile}/post/{rkey}"
@@ -142,20 +119,16 @@ def _page(did: str, collection: str, rkey: str) -> str:
 
 def _text(record: Mapping[Any, Any], collection: str) -> str:
     if collection == PROFILES:
-        return _clean(_joined(record, "displayName", "description"), MAX_TEXT)
+        return clean(_joined(record, "displayName", "description"), MAX_TEXT)
     text = record.get("text", "")
     if not isinstance(text, str):
         raise InvalidMessageError("the text is none")
-    return _clean(text, MAX_TEXT)
+    return clean(text, MAX_TEXT)
 
 
 def _joined(holder: Mapping[Any, Any], *names: str) -> str:
     parts = (holder.get(name) for name in names)
     return "\n".join(part for part in parts if isinstance(part, str) and part)
-
-
-def _clean(text: Any, most: int) -> str:
-    return SURROGATE.sub("\ufffd", text[:most]) if isinstance(text, str) else ""
 
 
 def _media(did: str, record: Mapping[Any, Any]) -> Iterator[MediaItemRecord]:
@@ -170,7 +143,7 @@ def _media(did: str, record: Mapping[Any, Any]) -> Iterator[MediaItemRecord]:
         links.setdefault(link, (MediaKind.LINK, alt))
     left = MAX_ALTS
     for url, (kind, alt) in (blobs | links).items():
-        kept = _clean(alt, min(MAX_ALT, left))
+        kept = clean(alt, min(MAX_ALT, left))
         left -= len(kept)
         yield MediaItemRecord(url=url, kind=kind, alt_text=kept)
 

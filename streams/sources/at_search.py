@@ -8,8 +8,9 @@ from pydantic import Field, model_validator
 
 from streams.clock import Clock
 from streams.errors import InvalidMessageError
+from streams.sources.answers import ServiceUrl
 from streams.sources.at_records import NETWORK, POSTS, to_new_post
-from streams.sources.at_session import Account, AtSession, ServiceUrl
+from streams.sources.at_session import Account, AtSession
 from streams.sources.config import SourceConfig, Token
 from streams.sources.source import Query, Rejected, Truncated
 from streams.types import Post

@@ -1,27 +1,19 @@
 """Requests to an AT Protocol service, with the session of an account where one is configured."""
 
-import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import urlencode
 
 import httpx
-from pydantic import StringConstraints
 
 from streams.clock import Clock
 from streams.errors import ConfigurationError, SourceError, UnauthorizedError
+from streams.sources.answers import ask, asking, decode
 from streams.sources.at_answers import RefusedError, to_error, to_plain
 from streams.sources.config import Token
 
-ServiceUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s?#]+$", max_length=512)]
-
-MAX_ANSWER_BYTES = 8 * 2**20
-"""A page of 100 posts with all that may hang on them is about 1 MB."""
-
-TIMEOUTS = httpx.Timeout(20.0, connect=10.0)
-USER_AGENT = "Haechi/1 (finds re-uploads of registered footage)"
 EXPIRED = ("ExpiredToken", "InvalidToken")
 
 
@@ -89,8 +81,7 @@ class AtSession:
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[httpx.AsyncClient]:
         """Hold a client for one question, so that nobody needs to close us."""
-        headers = {"User-Agent": USER_AGENT, "Accept": "application/json"}
-        async with httpx.AsyncClient(trust_env=False, timeout=TIMEOUTS, headers=headers) as client:
+        async with asking() as client:
             try:
                 yield client
             except RefusedError as refused:
@@ -150,30 +141,14 @@ class AtSession:
     ) -> dict[str, Any]:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         url = f"{self._url}/xrpc/{path}"
-        try:
-            async with client.stream(method, url, json=content, headers=headers) as response:
-                body = await _read(response)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise SourceError(f"no answer: {type(error).__name__}") from None
-        if response.status_code != 200:
-            raise to_error(response.status_code, response.headers, body, self._clock.now())
-        return _object(body)
-
-
-async def _read(response: httpx.Response) -> bytes:
-    body = bytearray()
-    async for part in response.aiter_bytes():
-        body += part
-        if len(body) > MAX_ANSWER_BYTES:
-            raise SourceError("an answer without end")
-    return bytes(body)
+        answer = await ask(client, method, url, json=content, headers=headers)
+        if answer.status != 200:
+            raise to_error(answer, self._clock.now())
+        return _object(answer.body)
 
 
 def _object(body: bytes) -> dict[str, Any]:
-    try:
-        answer = json.loads(body or b"{}")
-    except (ValueError, RecursionError):
-        raise SourceError("an answer that is not JSON") from None
+    answer = decode(body or b"{}")
     if not isinstance(answer, dict):
         raise SourceError("an answer that is no object")
     return answer

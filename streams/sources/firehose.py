@@ -16,7 +16,7 @@ from websockets.typing import Data
 
 from streams.clock import Clock
 from streams.errors import ConsumerTooSlowError, InvalidMessageError
-from streams.sources.at_answers import NAME, RefusedError, to_plain
+from streams.sources.at_answers import NAME, RefusedError, to_error, to_plain
 from streams.sources.at_canary import AtCanary, AtCanaryConfig
 from streams.sources.at_events import (
     EXPECTED_SECONDS,
@@ -27,17 +27,18 @@ from streams.sources.at_events import (
     rejected,
     to_item,
 )
-from streams.sources.at_records import COLLECTIONS, parse_time
-from streams.sources.at_socket import (
+from streams.sources.at_records import COLLECTIONS
+from streams.sources.canary import Canary
+from streams.sources.config import SourceConfig
+from streams.sources.fields import parse_time
+from streams.sources.gathering import gathered
+from streams.sources.sockets import (
     TOO_SLOW,
     SocketUrl,
-    gathered,
     messages,
     opened,
     read_cursor,
 )
-from streams.sources.canary import Canary
-from streams.sources.config import SourceConfig
 from streams.sources.source import EventKind, Missed, SourcedItem
 
 PATH = "/xrpc/com.atproto.sync.subscribeRepos"
@@ -107,7 +108,7 @@ class FirehoseSource:
         self, start: int | None, reading: "_Reading"
     ) -> AsyncGenerator[SourcedItem | None, None]:
         async with (
-            opened(self._url(start), self._clock) as connection,
+            opened(self._url(start), self._clock, refusal=to_error) as connection,
             aclosing(messages(connection, self._config.silent_seconds)) as arriving,
         ):
             async for message in arriving:

@@ -17,7 +17,7 @@ from websockets.typing import Data
 
 from streams.clock import Clock
 from streams.errors import ConsumerTooSlowError, InvalidMessageError
-from streams.sources.at_answers import NAME, RefusedError, to_plain
+from streams.sources.at_answers import NAME, RefusedError, to_error, to_plain
 from streams.sources.at_canary import AtCanary, AtCanaryConfig
 from streams.sources.at_events import (
     EXPECTED_SECONDS,
@@ -28,18 +28,19 @@ from streams.sources.at_events import (
     rejected,
     to_item,
 )
-from streams.sources.at_records import COLLECTIONS, parse_time
-from streams.sources.at_socket import (
+from streams.sources.at_records import COLLECTIONS
+from streams.sources.canary import Canary
+from streams.sources.config import SourceConfig
+from streams.sources.fields import parse_time
+from streams.sources.gathering import gathered
+from streams.sources.sockets import (
     MAX_MESSAGE_BYTES,
     TOO_SLOW,
     SocketUrl,
-    gathered,
     messages,
     opened,
     read_cursor,
 )
-from streams.sources.canary import Canary
-from streams.sources.config import SourceConfig
 from streams.sources.source import EventKind, Missed, SourcedItem
 
 NSID = "network.bsky.jetstream.subscribeEvents"
@@ -131,7 +132,7 @@ class JetstreamSource:
         subprotocols = SUBPROTOCOLS[self._config.version]
         url, silent = self._url(start), self._config.silent_seconds
         async with (
-            opened(url, self._clock, subprotocols) as connection,
+            opened(url, self._clock, subprotocols, refusal=to_error) as connection,
             aclosing(messages(connection, silent)) as arriving,
         ):
             async for message in arriving:

@@ -7,12 +7,9 @@ import pytest
 
 from streams.schemas import post_key
 from streams.sources.at_events import (
-    GATHERED_EVENTS,
-    Gathering,
     Operation,
     Origin,
     account_item,
-    passed,
     to_item,
 )
 from streams.sources.at_records import POSTS, PROFILES
@@ -25,7 +22,6 @@ from streams.sources.source import (
     SourcedItem,
     SourcedPost,
 )
-from tests.fakes import FakeClock
 
 DID = "did:plc:abcdefghijklmnopqrstuvwx"
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -116,31 +112,3 @@ def test_an_account_comes_back() -> None:
 @pytest.mark.parametrize(("did", "active"), [(DID, "no"), (DID, None), ("x", True), (None, False)])
 def test_an_account_event_that_says_nothing_is_rejected(did: Any, active: Any) -> None:
     assert isinstance(account_item(did, {"active": active}, origin()), Rejected)
-
-
-def test_what_passed_is_gathered_by_number(clock: FakeClock) -> None:
-    gathering = Gathering(clock)
-    given = [
-        item
-        for n in range(GATHERED_EVENTS + 1)
-        for item in gathering.take(passed(origin(n), EventKind.OTHER))
-    ]
-    assert given == [
-        Passed(cursor=str(GATHERED_EVENTS - 1), counts={EventKind.OTHER: GATHERED_EVENTS}, at=NOW)
-    ]
-    assert list(gathering.rest()) == [
-        Passed(cursor=str(GATHERED_EVENTS), counts={EventKind.OTHER: 1}, at=NOW)
-    ]
-    assert not list(gathering.rest())
-
-
-def test_what_passed_is_given_after_a_moment_and_never_steps_back(clock: FakeClock) -> None:
-    gathering = Gathering(clock)
-    post = operate("create", record={"text": "x"})
-    assert not list(gathering.take(passed(origin(1), EventKind.ACCOUNT)))
-    assert list(gathering.take(post)) == [post]
-    assert not list(gathering.due())
-    clock.advance(1)
-    given = [Passed(cursor="7", counts={EventKind.ACCOUNT: 1}, at=NOW)]
-    assert list(gathering.due()) == given
-    assert not list(gathering.due())

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from streams.errors import InvalidMessageError
 from streams.schemas import MAX_POST_BYTES, NewPost
-from streams.sources.at_records import MAX_LINKS, POSTS, PROFILES, parse_time, read_cid, to_new_post
+from streams.sources.at_records import MAX_LINKS, POSTS, PROFILES, read_cid, to_new_post
 from streams.types import MediaKind
 
 DID = "did:plc:abcdefghijklmnopqrstuvwx"
@@ -121,22 +121,6 @@ def test_json_dag_cbor_and_plain_text_name_the_same_blob() -> None:
 def test_what_is_no_content_identifier_is_refused(value: Any) -> None:
     with pytest.raises(InvalidMessageError):
         read_cid(value)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("2026-05-25T14:23:28.757123456Z", datetime(2026, 5, 25, 14, 23, 28, 757123, tzinfo=UTC)),
-        ("2026-05-25T23:23:28+09:00", datetime(2026, 5, 25, 14, 23, 28, tzinfo=UTC)),
-        ("2026-05-25T14:23:28", None),
-        ("0001-01-01T00:00:00+14:00", None),
-        ("yesterday", None),
-        ("2" * 100, None),
-        (None, None),
-    ],
-)
-def test_a_claimed_date_is_read_or_left_out(text: Any, expected: datetime | None) -> None:
-    assert parse_time(text) == expected
 
 
 def test_what_is_wrong_beside_the_point_does_not_hide_the_picture() -> None:

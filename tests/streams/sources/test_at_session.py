@@ -7,7 +7,8 @@ import pytest
 from pydantic import SecretStr
 
 from streams.errors import ConfigurationError, RateLimitedError, SourceError, UnauthorizedError
-from streams.sources.at_session import MAX_ANSWER_BYTES, Account, AtSession
+from streams.sources.answers import MAX_ANSWER_BYTES
+from streams.sources.at_session import Account, AtSession
 from streams.sources.config import Token
 from tests.fakes import FakeClock
 from tests.streams.sources.at_servers import Answer, serving

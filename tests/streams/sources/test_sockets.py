@@ -1,16 +1,15 @@
-"""`streams.sources.at_socket`; its ends are tested with the sources that use it."""
+"""`streams.sources.sockets`; its ends are tested with the sources that use it."""
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Iterator
 from contextlib import aclosing
 
 import pytest
 
 from streams.errors import SourceError
-from streams.sources import at_socket
-from streams.sources.at_socket import MAX_WAITING, gathered, messages, opened, read_cursor
-from streams.sources.source import EventKind, Passed, SourcedItem
+from streams.sources import sockets
+from streams.sources.sockets import MAX_WAITING, messages, opened, read_cursor
 from tests.fakes import FakeClock
 from tests.streams.sources.at_servers import streaming
 
@@ -57,7 +56,7 @@ async def test_what_is_not_taken_is_not_read_so_that_the_server_notices() -> Non
 async def test_a_message_without_end_is_not_read_into_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(at_socket, "MAX_MESSAGE_BYTES", 1000)
+    monkeypatch.setattr(sockets, "MAX_MESSAGE_BYTES", 1000)
     async with (
         streaming(scripts=[["x" * 2000]]) as stream,
         opened(stream.url, FakeClock()) as connection,
@@ -69,22 +68,10 @@ async def test_a_message_without_end_is_not_read_into_memory(
 async def test_while_nothing_comes_its_reader_may_do_something_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(at_socket, "TICK_SECONDS", 0.01)
+    monkeypatch.setattr(sockets, "TICK_SECONDS", 0.01)
     async with (
         streaming(close=None) as stream,
         opened(stream.url, FakeClock()) as connection,
         aclosing(messages(connection, 5)) as arriving,
     ):
         assert await anext(arriving) is None
-
-
-async def test_what_is_held_is_given_when_a_moment_went_by(clock: FakeClock) -> None:
-    async def items() -> AsyncGenerator[SourcedItem | None, None]:
-        yield Passed(cursor="1", counts={EventKind.OTHER: 1})
-        yield None
-        clock.advance(1)
-        yield None
-        yield Passed(cursor="2", counts={EventKind.OTHER: 1})
-
-    given = [item.cursor async for item in gathered(items(), clock)]
-    assert given == ["1"]

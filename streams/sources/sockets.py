@@ -1,20 +1,20 @@
 """A WebSocket to a server that the operator configured, read with bounds."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import StringConstraints
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.http11 import Response
 from websockets.typing import Data, Subprotocol
 
 from streams.clock import Clock
 from streams.errors import ConsumerTooSlowError, SourceError, StalledError
-from streams.sources.at_answers import to_error
-from streams.sources.at_events import Gathering
-from streams.sources.source import SourcedItem
+from streams.sources.answers import Answer, to_error
 
 SocketUrl = Annotated[str, StringConstraints(pattern=r"^wss?://[^\s?#]+$", max_length=512)]
 
@@ -31,18 +31,31 @@ CLOSE_SECONDS = 2.0
 TICK_SECONDS = 1.0
 """How often a reader is told that nothing came."""
 
+Refusal = Callable[[Answer, datetime], SourceError]
+
 MAX_CURSOR_DIGITS = 16
 TOO_SLOW = "ConsumerTooSlow"
 
 
 @asynccontextmanager
 async def opened(
-    url: str, clock: Clock, subprotocols: Sequence[str] = ()
+    url: str,
+    clock: Clock,
+    subprotocols: Sequence[str] = (),
+    *,
+    headers: Mapping[str, str] | None = None,
+    refusal: Refusal = to_error,
 ) -> AsyncIterator[ClientConnection]:
     """Hold a connection open. It sends nothing but answers to pings: Jetstream asks for that.
 
+    Args:
+        url: where.
+        clock: for dates in a refusal.
+        subprotocols: offered.
+        headers: sent besides.
+        refusal: makes the error of a refusal.
+
     Raises:
-        RefusedError: the server names why it does not want this request.
         RateLimitedError: 429.
         UnauthorizedError: 401 or 403.
         SourceError: it cannot be reached, or answers otherwise.
@@ -51,6 +64,7 @@ async def opened(
         connection = await connect(
             url,
             subprotocols=[Subprotocol(one) for one in subprotocols] or None,
+            additional_headers=headers,
             proxy=None,
             open_timeout=OPEN_SECONDS,
             close_timeout=CLOSE_SECONDS,
@@ -59,9 +73,7 @@ async def opened(
             max_queue=MAX_WAITING,
         )
     except InvalidStatus as refused:
-        answer = refused.response
-        headers = {name.lower(): value for name, value in answer.headers.raw_items()}
-        raise to_error(answer.status_code, headers, answer.body, clock.now()) from None
+        raise refusal(_answer(refused.response), clock.now()) from None
     except (OSError, TimeoutError, WebSocketException) as error:
         raise SourceError(f"no connection: {type(error).__name__}") from None
     async with connection:
@@ -97,27 +109,6 @@ async def messages(
         since = loop.time()  # what the caller did meanwhile is no silence of the server's
 
 
-async def gathered(
-    items: AsyncGenerator[SourcedItem | None, None], clock: Clock
-) -> AsyncGenerator[SourcedItem, None]:
-    """Give the items, those that merely passed a moment later and together.
-
-    Args:
-        items: None whenever a moment went by; closed in the end.
-        clock: for the moment.
-    """
-    gathering = Gathering(clock)
-    async with aclosing(items):
-        try:
-            async for item in items:
-                for given in gathering.due() if item is None else gathering.take(item):
-                    yield given
-        except SourceError:
-            for given in gathering.rest():
-                yield given
-            raise
-
-
 def read_cursor(cursor: str | None) -> tuple[int | None, str | None]:
     """Read a stream's cursor; and why what follows it cannot be given, where it is none of ours."""
     if not cursor:
@@ -125,3 +116,8 @@ def read_cursor(cursor: str | None) -> tuple[int | None, str | None]:
     if cursor.isascii() and cursor.isdigit() and len(cursor) <= MAX_CURSOR_DIGITS:
         return int(cursor), None
     return None, "cursor_unusable"
+
+
+def _answer(response: Response) -> Answer:
+    headers = {name.lower(): value for name, value in response.headers.raw_items()}
+    return Answer(status=response.status_code, headers=headers, body=bytes(response.body or b""))
