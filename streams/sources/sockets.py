@@ -1,6 +1,7 @@
 """A WebSocket to a server that the operator configured, read with bounds."""
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -16,7 +17,8 @@ from streams.clock import Clock
 from streams.errors import ConsumerTooSlowError, SourceError, StalledError
 from streams.sources.answers import Answer, to_error
 
-SocketUrl = Annotated[str, StringConstraints(pattern=r"^wss?://[^\s?#]+$", max_length=512)]
+SOCKET_URL = re.compile(r"^wss?://[^\s?#]{1,500}$")
+SocketUrl = Annotated[str, StringConstraints(pattern=SOCKET_URL)]
 
 MAX_MESSAGE_BYTES = 8 * 2**20
 """Of one message. The protocol caps a commit's blocks at 2 MB and a frame at 5 MB, and a record at

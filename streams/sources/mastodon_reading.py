@@ -1,0 +1,170 @@
+"""What a server of the Mastodon API gives, as items."""
+
+import json
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from streams.clock import Clock
+from streams.errors import InvalidMessageError
+from streams.schemas import NewPost
+from streams.sources.fields import fits
+from streams.sources.mastodon_records import (
+    NETWORK,
+    STATUS_ID,
+    author,
+    pictures,
+    shown,
+    status_id,
+    to_new_post,
+    to_profile,
+)
+from streams.sources.mastodon_wire import MALFORMED
+from streams.sources.source import (
+    EventKind,
+    Passed,
+    Rejected,
+    Removed,
+    SourcedItem,
+    SourcedPost,
+)
+from streams.sources.sse import COMMENT, ServerEvent
+from streams.types import Post
+
+REMEMBERED = 100_000
+"""Statuses whose deletion can be told, and profiles that were given: some 30 MB each."""
+
+KINDS = {"update": EventKind.POST, "status.update": EventKind.EDIT}
+
+
+class MastodonReading:
+    """Makes items of events and of pages; remembers what deletions will name.
+
+    Args:
+        source: its name.
+        clock: gives `observed_at`.
+    """
+
+    def __init__(self, source: str, clock: Clock) -> None:
+        self._source = source
+        self._clock = clock
+        self._names: OrderedDict[str, tuple[str, str | None]] = OrderedDict()
+        self._profiles: OrderedDict[tuple[str, ...], None] = OrderedDict()
+        self._position = 0
+        self.cursor = ""
+
+    def begin(self, cursor: str) -> None:
+        """Begin a connection."""
+        self._position, self.cursor = 0, cursor
+
+    def items(self, event: ServerEvent) -> Iterator[SourcedItem]:
+        """Make items of one event; never raises."""
+        if event == COMMENT:
+            yield self._passed(EventKind.HEARTBEAT)
+            return
+        self._position += 1
+        if event.name in KINDS:
+            yield from self.posted(_status(event.data), KINDS[event.name], counted=True)
+        elif event.name == "delete":
+            yield self._deleted(event.data.strip())
+        elif event == MALFORMED:
+            yield self._rejected()
+        else:
+            yield self._passed(EventKind.OTHER)
+
+    def posted(
+        self, given: Any, kind: EventKind = EventKind.POST, *, counted: bool = False
+    ) -> Iterator[SourcedItem]:
+        """Make items of a status: its author's profile where it is new, and its post.
+
+        Args:
+            given: the status, unchecked.
+            kind: a post, or its edit.
+            counted: it is of the stream, where `items` counts.
+        """
+        self._position += not counted
+        try:
+            status = shown(given)
+            mine, post = status_id(status), self._post(to_new_post(status))
+            profile = self._profile(status)
+        except InvalidMessageError:
+            yield self._rejected()
+            return
+        if profile is not None:  # before the cursor moves: both are given, or both again
+            yield SourcedPost(post=profile, cursor=self.cursor, kind=EventKind.PROFILE)
+        _remember(self._names, mine, (post.id, post.author))
+        if kind is EventKind.POST:
+            self.cursor = newest(self.cursor, [given])
+        yield SourcedPost(post=post, cursor=self.cursor, kind=kind, at=_at(post, kind))
+
+    def _post(self, new: NewPost) -> Post:
+        return new.to_domain(source=self._source, observed_at=self._clock.now(), network=NETWORK)
+
+    def _profile(self, status: Mapping[str, Any]) -> Post | None:
+        urls, name = pictures(status), author(status)
+        if not urls or name is None:
+            return None
+        key = (name, *urls)
+        if key in self._profiles:
+            self._profiles.move_to_end(key)
+            return None
+        try:
+            made = self._post(to_profile(status, urls))
+        except InvalidMessageError:  # its post is as good without it
+            return None
+        _remember(self._profiles, key, None)
+        return made
+
+    def _deleted(self, mine: str) -> SourcedItem:
+        if not fits(STATUS_ID, mine):
+            return self._rejected()
+        if mine not in self._names:
+            return self._passed(EventKind.DELETION)
+        name, who = self._names[mine]
+        return Removed(
+            cursor=self.cursor, network=NETWORK, reason="deleted", post_id=name, author=who
+        )
+
+    def _passed(self, kind: EventKind) -> Passed:
+        return Passed(cursor=self.cursor, counts={kind: 1})
+
+    def _rejected(self) -> Rejected:
+        reason = InvalidMessageError.reason
+        return Rejected(cursor=self.cursor, reason=reason, position=self._position)
+
+
+def newest(known: str, statuses: Sequence[Any]) -> str:
+    """Give the newest identifier; they grow in length, and at one length in order."""
+    return max([known, *_identifiers(statuses)], key=_order)
+
+
+def oldest(statuses: Sequence[Any]) -> str:
+    """Give the oldest identifier; empty where there is none."""
+    return min(_identifiers(statuses), key=_order, default="")
+
+
+def _identifiers(statuses: Sequence[Any]) -> list[str]:
+    found = [one.get("id") for one in statuses if isinstance(one, Mapping)]
+    return [str(one) for one in found if fits(STATUS_ID, one)]
+
+
+def _order(identifier: str) -> tuple[int, str]:
+    return len(identifier), identifier
+
+
+def _at(post: Post, kind: EventKind) -> Any:
+    return post.published_at if kind is EventKind.POST else None
+
+
+def _status(payload: str) -> Any:
+    try:
+        return json.loads(payload)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _remember(kept: OrderedDict[Any, Any], key: Any, value: Any) -> None:
+    kept[key] = value
+    kept.move_to_end(key)
+    if len(kept) > REMEMBERED:
+        kept.popitem(last=False)
