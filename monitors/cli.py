@@ -24,11 +24,11 @@ from monitors.command_line import (
     set_actor,
 )
 from monitors.keystore import KeyStore
-from monitors.keywords import variants
 from monitors.migrate import HEAD
 from monitors.negative_cli import negative_app
 from monitors.reference_cli import reference_app
 from monitors.register import CaseRegister, check_keyword
+from monitors.spellings import spellings_of
 from streams.errors import CaseError
 from streams.settings import Settings
 
@@ -191,7 +191,10 @@ def add_keywords(
         check_keyword(word)
     with opened_register() as register:
         for word in given:
-            keyword, found = register.add_keyword(name, word), variants(word)
+            keyword, found = (
+                register.add_keyword(name, word),
+                [one.text for one in spellings_of(word)],
+            )
             row = {"keyword": keyword, "text": word, "variants": found}
             say(row, f"{word}: {', '.join(found)}", as_json=as_json)
 

@@ -15,6 +15,9 @@ from pathlib import Path
 DATA = tomllib.loads(Path(__file__).with_name("lookalikes.toml").read_text(encoding="utf-8"))
 """The substitutions and spellings of `lookalikes.toml`."""
 
+SLANG = tomllib.loads(Path(__file__).with_name("slang.toml").read_text(encoding="utf-8"))
+"""What people write in place of words, of `slang.toml`."""
+
 FIRST, LAST = "가", "힣"
 
 
@@ -148,8 +151,12 @@ def romanise(text: str) -> list[str]:
     """Give the Latin spellings of a word: by the rule, then with the family name's own."""
     spelled = [spell(text, "romanisation")]
     if text[:1] in DATA["surnames"] and len(text) >= 3:
-        given = spell(text[1:], "romanisation")
-        spelled += [DATA["surnames"][text[0]] + given, given + DATA["surnames"][text[0]]]
+        family, passport = DATA["surnames"][text[0]], SLANG["passport"]
+        for given in (
+            spell(text[1:], "romanisation"),
+            "".join(passport.get(one) or spell(one, "romanisation") for one in text[1:]),
+        ):
+            spelled += [family + given, given + family]
     return list(dict.fromkeys(spelled))
 
 

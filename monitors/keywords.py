@@ -51,13 +51,15 @@ class WatchedKeyword:
         case: whose.
         keyword: which.
         text: as the officer typed it.
-        spellings: further ones that are looked for as words of their own.
+        added: spellings that an officer added, looked for as they are.
+        off: generated spellings that an officer switched off.
     """
 
     case: CaseId
     keyword: KeywordId
     text: str
-    spellings: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    off: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,10 +163,11 @@ def normalise(text: str) -> str:
 
     Repetitions of three and more are cut to two. Idempotent.
     """
-    return _THRICE.sub(r"\1\1", _whole(text))
+    return _THRICE.sub(r"\1\1", whole(text))
 
 
-def _whole(text: str) -> str:
+def whole(text: str) -> str:
+    """Give the letters of a text, folded and composed, without what parts them."""
     joined = _spaced(text).replace(" ", "")
     return unicodedata.normalize("NFC", hangul.compose(joined))
 
@@ -205,7 +208,7 @@ def _undrawn(match: re.Match[str]) -> str:
 
 def initials_of(text: str) -> str:
     """Give the initials to look for; empty where they are too few to mean anything."""
-    letters = _whole(text)
+    letters = whole(text)
     if not all(map(hangul.is_syllable, letters)) or len(letters) < MIN_INITIALS:
         return ""
     return hangul.initials(letters)
@@ -213,8 +216,15 @@ def initials_of(text: str) -> str:
 
 def typed_initials(text: str) -> str:
     """Give a keyword that is nothing but initials (ㅎㅊㄱㅈ); empty where it is more."""
-    letters = _whole(text)
+    letters = whole(text)
     return letters if len(letters) >= MIN_LETTERS and re.fullmatch("[ㄱ-ㅎ]+", letters) else ""
+
+
+def mixed_with_initials(text: str) -> str:
+    """Give a word in which lone consonants stand for syllables (김ㅁㅈ); empty where none do."""
+    mixed = _spaced(text).replace(" ", "")
+    lone = re.search("[ㄱ-ㅎ]", mixed) and not re.fullmatch("[ㄱ-ㅎ]+", mixed)
+    return mixed if lone and len(mixed) > MIN_LETTERS and re.search("[^ㄱ-ㅣ]", mixed) else ""
 
 
 def loose_initials(reading: Reading) -> set[str]:
@@ -224,38 +234,23 @@ def loose_initials(reading: Reading) -> set[str]:
     return whole | {run.rstrip("ㅋㅎ") for run in whole}
 
 
-def latin_spellings(text: str) -> list[str]:
-    """Give the Latin spellings of a Hangul keyword: romanised, and typed with the switch off."""
-    letters = _whole(text)
-    if not any(map(hangul.is_syllable, letters)):
+def romanised(text: str) -> list[str]:
+    """Give the romanised spellings of a Hangul keyword."""
+    letters = whole(text)
+    return _latin(letters, hangul.romanise(letters))
+
+
+def typed_in_latin(text: str) -> list[str]:
+    """Give a Hangul keyword as it comes out with the keyboard's switch on Latin."""
+    letters = whole(text)
+    return _latin(letters, [hangul.spell(letters, "keyboard").lower()])
+
+
+def _latin(letters: str, spelled: list[str]) -> list[str]:
+    if not _is_hangul(letters):
         return []
-    spelled = [*hangul.romanise(letters), hangul.spell(letters, "keyboard").lower()]
     return [one for one in dict.fromkeys(spelled) if len(one) >= MIN_SPELLED]
 
 
-def variants(text: str) -> list[str]:
-    """Give examples of the spellings that will be found; none where the keyword cannot be."""
-    letters = _whole(text)
-    if typed := typed_initials(text):
-        return [typed]
-    if len(_read(text).letters) < MIN_LETTERS:
-        return []
-    found = [text.strip(), letters, " ".join(letters), ".".join(letters)]
-    if any(map(hangul.is_syllable, letters)):
-        found.append(hangul.loose(letters))
-    if len(letters) > SHORTEST or letters.isascii():
-        found.append(_disguised(letters))
-    found += [initials_of(text), *latin_spellings(text)]
-    return [one for one in dict.fromkeys(found) if one]
-
-
-def _disguised(letters: str) -> str:
-    """Swap each letter that has a look-alike for it; empty where none has."""
-    back: dict[int, str] = {}
-    for shown, meant in _LOOKALIKES.items():
-        if chr(shown) != "l":
-            back.setdefault(ord(meant), chr(shown))
-        if hangul.is_syllable(meant):
-            back.setdefault(shown, meant)
-    disguised = letters.translate(back)
-    return "" if disguised == letters else disguised
+def _is_hangul(letters: str) -> bool:
+    return any(map(hangul.is_syllable, letters))

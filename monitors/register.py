@@ -26,7 +26,7 @@ from monitors.cases import (
 )
 from monitors.database import Database
 from monitors.keystore import KeyStore
-from monitors.keywords import variants
+from monitors.spellings import is_searchable
 from monitors.tables import (
     audit,
     cases,
@@ -337,7 +337,7 @@ def check_keyword(text: str) -> str:
     word = unicodedata.normalize("NFC", text).strip()
     if not word or len(word) > MAX_KEYWORD:
         raise CaseError(f"keyword {word[:20]!r}: a keyword has 1 to {MAX_KEYWORD} characters")
-    if not variants(word):
+    if not is_searchable(word):
         raise CaseError(f"keyword {word!r}: so few letters are in every text")
     return word
 

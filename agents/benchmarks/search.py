@@ -9,7 +9,9 @@ import asyncio
 import contextlib
 import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -121,9 +123,11 @@ async def _measure(
                 planted, prints = await plant(
                     recognition, scratch / "media", host.origin, runs=runs, each=each, now=now
                 )
-                await asyncio.to_thread(
-                    _remember, settings, database, recognition.space, posts, planted, prints
-                )
+                # in a process of its own: LanceDB's threads do not survive a fork
+                with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+                    await asyncio.get_running_loop().run_in_executor(
+                        pool, _remember, settings, recognition.space, posts, planted, prints
+                    )
                 took = perf_counter() - started
                 bench = _Bench(settings, database, recognition, say)
                 return await bench.run(posts, planted, took)
@@ -133,19 +137,19 @@ async def _measure(
 
 def _remember(
     settings: Settings,
-    database: Database,
     space: str,
     posts: int,
     planted: Sequence[Planted],
     prints: Sequence[SeenFingerprint],
 ) -> None:
     store = load_lookback(DEFAULT_LOOKBACK, place_of(settings.home, settings.lookback_url))
-    with contextlib.closing(store):
+    database = open_database(settings)
+    with contextlib.closing(database), contextlib.closing(store):
         fill(database, store, space, DIMENSIONS, posts, SystemClock().now())
         store.of(space).add(prints)
         store.of(space).compact()
-    for one in planted:
-        remember(database, [*one.alike, *one.spoken])
+        for one in planted:
+            remember(database, [*one.alike, *one.spoken])
 
 
 class _Bench:

@@ -180,7 +180,9 @@ class NearIndex:
             / 100
         )
         good = np.flatnonzero(scores >= self._thresholds[owner] - 1e-9)
-        order = good[np.argsort(-scores[good], kind="stable")]
+        # Of stretches alike first the one that begins as the spelling does: a neighbour is a seam.
+        begun = [padded[begins[i] + shift] != self._spellings[owner[i]][0] for i in good]
+        order = good[np.lexsort((begun, -scores[good]))]
         return [Near(int(owner[i]), int(begins[i]), float(scores[i])) for i in order]
 
 

@@ -6,13 +6,15 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeAlias
 
 from ahocorasick_rs import AhoCorasick
 
 from agents.steps.near import NearIndex
-from agents.steps.needles import Needle
 from monitors import keywords
 from monitors.keywords import Reading, WatchedKeyword
+from monitors.needles import MixedNeedle, Needle
+from monitors.spellings import in_force
 from streams.types import KeywordHit, Post, Priority
 
 MAX_TEXT = 100_000
@@ -45,20 +47,26 @@ class Triaged:
     hits: tuple[KeywordHit, ...]
 
 
+WatchedForm: TypeAlias = tuple[str, tuple[str, ...], tuple[str, ...]]
+"""What tells how a keyword is looked for: its text, what was added to it, and what is off."""
+
 _CONSONANT = re.compile("[ㄱ-ㅎ]")
 
 
-@lru_cache(maxsize=100_000)
-def _needles(text: str) -> tuple[Needle, ...]:
-    """Make a keyword's spellings ready, its own first; kept, since galleries change often."""
+@lru_cache(maxsize=400_000)
+def _needle(text: str, similarity: float) -> Needle | MixedNeedle | None:
+    """Make a spelling ready, or none of it; kept, since galleries change often."""
+    if mixed := keywords.mixed_with_initials(text):
+        return MixedNeedle(mixed, similarity)
     reading = keywords.read(text)[0]
-    if len(reading.letters) < keywords.MIN_LETTERS:
-        return ()
-    latin = [keywords.read(one)[0] for one in keywords.latin_spellings(text)]
-    return (
-        Needle(reading, 1.0),
-        *(Needle(spelled, keywords.ROMANISED_SIMILARITY) for spelled in latin),
-    )
+    return Needle(reading, similarity) if len(reading.letters) >= keywords.MIN_LETTERS else None
+
+
+@lru_cache(maxsize=100_000)
+def _itself(text: str) -> Needle | None:
+    """Make a keyword itself ready: lone consonants in it are read past."""
+    reading = keywords.read(text)[0]
+    return Needle(reading, 1.0) if len(reading.letters) >= keywords.MIN_LETTERS else None
 
 
 class KeywordIndex:
@@ -71,18 +79,11 @@ class KeywordIndex:
     def __init__(self, watched: Sequence[WatchedKeyword]) -> None:
         self._watched = tuple(watched)
         self._initials: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)
-        by_text: defaultdict[str, list[int]] = defaultdict(list)
-        for i, keyword in enumerate(self._watched):
-            by_text[keyword.text].append(i)
         self._needles: list[tuple[Needle, list[int]]] = []
-        for text, owners in by_text.items():
-            self._add_initials(text, owners)
-            self._needles += [(needle, owners) for needle in _needles(text)]
-        self._near = [
-            (one, owners)
-            for one, owners in self._needles
-            if one.similarity == 1.0 and one.threshold
-        ]
+        self._near: list[tuple[Needle, list[int]]] = []
+        self._mixed: defaultdict[str, list[tuple[MixedNeedle, list[int]]]] = defaultdict(list)
+        for owners in _alike(self._watched):
+            self._add(self._watched[owners[0]], owners)
         self._near_index = NearIndex(
             [one.jamo for one, _ in self._near], [one.threshold for one, _ in self._near]
         )
@@ -92,16 +93,29 @@ class KeywordIndex:
                 shapes[shape].append(i)
         self._shaped = list(shapes.values())
         self._shapes = AhoCorasick(shapes)
+        self._mixes = list(self._mixed.values())
+        self._mixed_shapes = AhoCorasick(self._mixed)
 
     def of(self, watched: Sequence[WatchedKeyword]) -> "KeywordIndex":
         """Make an index of these keywords; this one where they are its own."""
         return self if self._watched == tuple(watched) else KeywordIndex(watched)
 
-    def _add_initials(self, text: str, owners: list[int]) -> None:
-        if typed := keywords.typed_initials(text):
+    def _add(self, keyword: WatchedKeyword, owners: list[int]) -> None:
+        if typed := keywords.typed_initials(keyword.text):
             self._initials[typed] += [(i, 1.0) for i in owners]
-        if initials := keywords.initials_of(text):
-            self._initials[initials] += [(i, keywords.INITIALS_SIMILARITY) for i in owners]
+        if needle := _itself(keyword.text):
+            self._needles.append((needle, owners))
+            if needle.threshold:
+                self._near.append((needle, owners))
+        for own in in_force(keyword):
+            if typed := keywords.typed_initials(own.text):
+                self._initials[typed] += [(i, own.similarity) for i in owners]
+                continue
+            spelled = _needle(own.text, own.similarity)
+            if isinstance(spelled, MixedNeedle):
+                self._mixed[spelled.letters].append((spelled, owners))
+            elif spelled:
+                self._needles.append((spelled, owners))
 
     def __len__(self) -> int:
         return len(self._watched)
@@ -128,7 +142,15 @@ class KeywordIndex:
             for initials in keywords.loose_initials(reading) & self._initials.keys():
                 for i, similarity in self._initials[initials]:
                     _raise(best, [i], similarity)
+            self._search_mixed(reading, best)
         self._search_near(reading, best)
+
+    def _search_mixed(self, reading: Reading, best: dict[int, float]) -> None:
+        joined = reading.spaced.replace(" ", "")
+        found = self._mixed_shapes.find_matches_as_indexes(joined, overlapping=True)
+        for needle, owners in (one for i in {i for i, _, _ in found} for one in self._mixes[i]):
+            if best.get(owners[0], 0.0) < needle.similarity and needle.is_in(reading):
+                _raise(best, owners, needle.similarity)
 
     def _standing(self, reading: Reading) -> list[tuple[Needle, list[int]]]:
         """Give the needles that may stand in a text as they are, but for repetitions."""
@@ -157,6 +179,14 @@ class KeywordIndex:
                 _raise(best, owners, similarity)
             else:
                 known.append(found.start)
+
+
+def _alike(watched: Sequence[WatchedKeyword]) -> Iterator[list[int]]:
+    """Gather the places of keywords that are looked for alike."""
+    alike: defaultdict[WatchedForm, list[int]] = defaultdict(list)
+    for i, one in enumerate(watched):
+        alike[one.text, one.added, one.off].append(i)
+    yield from alike.values()
 
 
 def _lies_by(start: int, seams: Sequence[int], reach: int) -> bool:

@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 
 from monitors.keywords import (
     initials_of,
-    latin_spellings,
+    mixed_with_initials,
     normalise,
     read,
+    romanised,
     skeleton,
+    typed_in_latin,
     typed_initials,
-    variants,
 )
 
 JAMO = st.text("ㄱㄲㄳㄴㅁㅅㅇㅋㅎㅏㅐㅗㅜㅠㅣ가각기 각.\u200b", max_size=12)
@@ -118,28 +119,24 @@ def test_a_keyword_of_initials_is_known(text: str, typed: str) -> None:
 
 
 def test_latin_spellings_too_short_to_mean_anything_are_left_out() -> None:
-    assert latin_spellings("이도") == []
-    assert latin_spellings("blue") == []
-    assert latin_spellings("해치공주") == ["haechigongju", "goclrhdwn"]
+    assert romanised("이도") == typed_in_latin("이도") == []
+    assert romanised("blue") == typed_in_latin("blue") == []
+    assert romanised("해치공주") == ["haechigongju"]
+    assert typed_in_latin("해치공주") == ["goclrhdwn"]
 
 
-def test_variants_are_printed_for_people() -> None:
-    assert variants("해치공주") == [
-        "해치공주",
-        "해 치 공 주",
-        "해.치.공.주",
-        "ㅎㅐㅊㅣㄱㅗㅇㅈㅜ",
-        "ㅎㅊㄱㅈ",
-        "haechigongju",
-        "goclrhdwn",
-    ]
-    assert "8lu3wh4l3" in variants("Blue Whale")
-    assert "댕댕이" in variants("멍멍이")
-
-
-@pytest.mark.parametrize("text", ["", " ", "🐯", "김", "a", "ㅠㅠ"])
-def test_a_keyword_that_cannot_be_looked_for_has_no_variants(text: str) -> None:
-    assert variants(text) == []
+@pytest.mark.parametrize(
+    ("text", "mixed"),
+    [
+        ("김 ㅁㅈ", "김ㅁㅈ"),
+        ("김민지 ㅇㅅ", "김민지ㅇㅅ"),
+        ("ㅁㅈ", ""),
+        ("몰ㅋ", ""),
+        ("김민지", ""),
+    ],
+)
+def test_a_word_with_lone_consonants_for_syllables_is_known(text: str, mixed: str) -> None:
+    assert mixed_with_initials(text) == mixed
 
 
 @pytest.mark.parametrize("unit", ["\u0301\u0323", "ㄱ ", "해애에", "ﷺ", "\u202e", "ㅠ", "\ud800"])

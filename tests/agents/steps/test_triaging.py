@@ -3,6 +3,7 @@
 import re
 import time
 import unicodedata
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -11,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.steps.triaging import KeywordIndex, triage
-from monitors.keywords import WatchedKeyword, variants
+from monitors.hangul import SLANG
+from monitors.keywords import WatchedKeyword
+from monitors.spellings import Found, is_searchable, spellings_of
 from streams.types import CaseId, KeywordId, MediaItem, Post, PostKey, Priority
 
 
@@ -181,9 +184,75 @@ def test_innocent_words_are_no_hit(keyword: str, text: str) -> None:
     ["해치공주", "김민지", "유출", "멍멍이", "Blue Whale", "jane", "ㅎㅊㄱㅈ", "나나", "해치TV"],
 )
 def test_every_variant_that_is_printed_is_found(keyword: str) -> None:
-    printed = variants(keyword)
+    printed = spellings_of(keyword)
     assert printed
-    assert [one for one in printed if not similarity(keyword, one)] == []
+    assert [one for one in printed if not similarity(keyword, one.text)] == []
+
+
+WHOLE_WORDS = st.sampled_from([*SLANG["words"], *SLANG["numbers"], "김민지", "해치", "whale"])
+ANY_KEYWORD = (
+    st.lists(WHOLE_WORDS, min_size=1, max_size=3).map(" ".join)
+    | st.text("김이박민지수현서영해치공나 ", min_size=2, max_size=8)
+    | st.text("abeilost1 ", min_size=2, max_size=12)
+    | st.text(min_size=2, max_size=6)
+)
+
+
+@settings(max_examples=60)
+@given(ANY_KEYWORD, st.sampled_from(["", "오늘 ", "see "]), st.sampled_from(["", " 봐", " now"]))
+def test_every_listed_spelling_is_found_as_it_is_told(
+    keyword: str, before: str, after: str
+) -> None:
+    index = KeywordIndex(watched(keyword))
+    least = {Found.READ: 0.99, Found.NEAR: 0.82, Found.OWN: 0.5}
+    for spelling in spellings_of(keyword):
+        hits = index.find([f"{before}{spelling.text}{after}"])
+        assert hits, spelling
+        assert hits[0].similarity >= least[spelling.found], spelling
+
+
+def test_a_spelling_that_an_officer_added_is_a_hit_of_its_keyword() -> None:
+    (keyword,) = watched("해치공주")
+    index = KeywordIndex([replace(keyword, added=("해치언니", "해치ㄴㅇ", "ㅎㅊ"))])
+    for text in ("해치 언니 영상", "봐라 해치ㄴㅇㅋㅋ", "ㅎㅊ 봐"):
+        assert [hit.similarity for hit in index.find([text])] == [1.0]
+    assert not index.find(["헤치언니 해치ㄴㅇㅅ ㄱㅎㅊ"])
+
+
+def test_a_spelling_that_an_officer_switched_off_is_no_hit() -> None:
+    (keyword,) = watched("김민지 영상")
+    off = ("minjiyeongsangkim", "김민지 ㅇㅅ", "ㄱㅁㅈㅇㅅ")
+    before, after = KeywordIndex([keyword]), KeywordIndex([replace(keyword, off=off)])
+    for text in off:
+        assert before.find([text])
+        assert not after.find([text])
+    assert after.find(["rlaalswldudtkd"])
+
+
+def test_keywords_of_one_text_keep_their_own_spellings() -> None:
+    one, other = watched("해치공주", "해치공주")
+    index = KeywordIndex([replace(one, added=("해치언니",)), replace(other, off=("goclrhdwn",))])
+    assert [hit.keyword for hit in index.find(["해치언니"])] == ["k0"]
+    assert [hit.keyword for hit in index.find(["goclrhdwn"])] == ["k0"]
+    assert [hit.keyword for hit in index.find(["해치공주"])] == ["k0", "k1"]
+
+
+@pytest.mark.parametrize(
+    ("keyword", "text", "expected"),
+    [
+        ("김민지 영상", "김민지 ㅇㅅ", 0.9),
+        ("김민지 영상", "김민지ㅇㅅㅋㅋ 공유", 0.9),
+        ("김민지 영상", "김민지 ㅇㅅㅇ", 0.0),
+        ("김민지 영상", "김민지 ㅋㅋ", 0.0),
+        ("딥페이크", "뒵페 봄", 0.9),
+        ("김민지", "김ㅁㅈ 뭐냐", 0.5),
+        ("김민지", "튀김ㅁㅈ", 0.0),
+    ],
+)
+def test_slang_and_half_initials_are_hits_as_words(
+    keyword: str, text: str, expected: float
+) -> None:
+    assert similarity(keyword, text) == expected
 
 
 INSERTED = st.sampled_from(["", " ", ".", "\u200b", "\u2060", "🐯", " - ", "\u0301", "\n"])
@@ -382,4 +451,4 @@ def test_no_keyword_and_no_text_raises(text: str) -> None:
 
 @given(st.text(min_size=2))
 def test_a_keyword_is_found_in_itself_wherever_it_has_variants(text: str) -> None:
-    assert bool(similarity(text, text)) == bool(variants(text))
+    assert bool(similarity(text, text)) == is_searchable(text)

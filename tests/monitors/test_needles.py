@@ -1,9 +1,9 @@
-"""`agents.steps.needles`; how they find and what they leave, in `test_triaging`."""
+"""`monitors.needles`; how they find and what they leave, in `test_triaging`."""
 
 import pytest
 
-from agents.steps.needles import MAX_TRIES, Needle
 from monitors.keywords import read
+from monitors.needles import MAX_TRIES, Needle
 
 
 def needle(text: str) -> Needle:

@@ -77,10 +77,50 @@ class Needle:
             not self._alphabetic or _ends(reading.spaced, last)
         )
 
+    def is_near(self, reading: Reading) -> bool:
+        """Tell whether a text of as many letters has as many exchanged as a near-hit may have."""
+        jamo = unicodedata.normalize("NFD", reading.letters)
+        if len(jamo) != len(self.jamo) or not self.threshold:
+            return False
+        same = sum(one == other for one, other in zip(jamo, self.jamo, strict=True))
+        return same >= self.threshold * len(jamo)
+
     def _differs(self, inside: str) -> bool:
         return keywords.collapse(_GAP.sub("", inside)) != keywords.collapse(self._literal)
 
 
+class MixedNeedle:
+    """A spelling in which lone consonants stand for syllables: 김ㅁㅈ, 김민지 ㅇㅅ.
+
+    Args:
+        letters: see `keywords.mixed_with_initials`.
+        similarity: of a hit.
+    """
+
+    __slots__ = ("_pattern", "letters", "similarity")
+
+    def __init__(self, letters: str, similarity: float) -> None:
+        self.letters = letters
+        self.similarity = similarity
+        self._pattern: re.Pattern[str] | None = None
+
+    def is_in(self, reading: Reading) -> bool:
+        """Tell whether it stands in a text: its lone consonants are no part of other runs."""
+        if self._pattern is None:
+            self._pattern = re.compile(_between_words(self.letters))
+        return self._pattern.search(reading.spaced) is not None
+
+
+def _between_words(letters: str) -> str:
+    """Write a pattern of a spelling that begins where a word begins, laughter behind it aside."""
+    first = kind(letters[0])
+    begins = rf"(?<![{_RUNS[first]}])" if first in _RUNS else r"(?<!\w)"
+    ends = rf" ?[{_LAUGHTER}]*+(?![{hangul.JAMO}])" if kind(letters[-1]) == "j" else ""
+    return begins + " ?".join(map(re.escape, letters)) + ends
+
+
+_RUNS = {"h": f"{hangul.FIRST}-{hangul.LAST}", "j": hangul.JAMO}
+_LAUGHTER = "ㅋㅎㅠㅜ"
 _GAP = re.compile(rf"[ {hangul.JAMO}]+")
 
 
