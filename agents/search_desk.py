@@ -10,6 +10,7 @@ from monitors.keystore import KeyStore
 from monitors.keywords import WatchedKeyword
 from monitors.lookback import DEFAULT_LOOKBACK, load_lookback, may_hold, place_of
 from monitors.register import CaseRegister
+from monitors.spellings import SLANG_SIMILARITY, in_force
 from streams.clock import Clock
 from streams.errors import KeyDestroyedError, SealError
 from streams.settings import Settings
@@ -27,7 +28,10 @@ def words_to_ask(watched: Sequence[WatchedKeyword], most: int = MAX_WORDS) -> li
 
     Services fold case and width themselves; what they do not know is slang and romanisation.
     """
-    spellings = [[one.text, *one.spellings] for one in watched]
+    spellings = [
+        [one.text, *(own.text for own in in_force(one) if own.similarity >= SLANG_SIMILARITY)]
+        for one in watched
+    ]
     longest = max(map(len, spellings), default=0)
     ranked = [some[place] for place in range(longest) for some in spellings if place < len(some)]
     return list(dict.fromkeys(ranked))[:most]

@@ -13,13 +13,16 @@ from streams.types import CaseId, KeywordId
 from tests.fakes import FakeClock, an_adults_case
 
 
-def watched(text: str, *spellings: str) -> WatchedKeyword:
-    return WatchedKeyword(case=CaseId("c"), keyword=KeywordId(text), text=text, spellings=spellings)
+def watched(text: str, *added: str) -> WatchedKeyword:
+    return WatchedKeyword(case=CaseId("c"), keyword=KeywordId(text), text=text, added=added)
 
 
 def test_every_keyword_comes_before_the_first_spelling() -> None:
-    words = words_to_ask([watched("a", "a1", "a2"), watched("b", "b1", "a1")], most=4)
-    assert words == ["a", "b", "a1", "b1"]
+    words = words_to_ask([watched("green tiger", "gt-1", "gt-2"), watched("sunny stone", "gt-1")])
+    assert words[:2] == ["green tiger", "sunny stone"]
+    assert {"gt-1", "gt-2"} <= set(words)
+    assert len(words) == len(set(words))
+    assert words_to_ask([watched("green tiger", "gt-1")], most=1) == ["green tiger"]
     assert words_to_ask([]) == []
 
 
