@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import islice
 
 from agents.looking_back import MOST_CANDIDATES, look_back
 from agents.one_search import TIME, Found
-from agents.steps.triaging import URGENT_SIMILARITY, KeywordIndex
+from agents.steps.seeking import AT_ONCE, that_hold
+from agents.steps.triaging import KeywordIndex
 from monitors import seen
 from monitors.database import Database
 from monitors.gallery import GalleryKeeper
@@ -109,11 +111,10 @@ class SeenAgain:
             self.database.read() as connection,
             closing(seen.texts(connection, since, MOST_TEXTS)) as posts,
         ):
-            for key, texts in posts:
-                if any(hit.similarity >= URGENT_SIMILARITY for hit in index.find(texts)):
-                    found.append(key)
+            while some := list(islice(posts, AT_ONCE)):
+                found += that_hold(index, some)
                 if len(found) >= MOST_HITS:
-                    return found, CAP
+                    return found[:MOST_HITS], CAP
                 if self.clock.monotonic() > until:
                     return found, TIME
         return found, None
