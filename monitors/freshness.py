@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitors.database import Database
-from monitors.tables import UtcTime, source_kinds, source_states
+from monitors.source_tables import source_kinds, source_states
+from monitors.tables import UtcTime
 from streams.sources.source import EventKind
 
 KIND_MISSING = "kind_missing"

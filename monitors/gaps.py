@@ -11,7 +11,7 @@ from enum import StrEnum
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
-from monitors.tables import gaps
+from monitors.source_tables import gaps
 
 MAX_KEPT = 10_000
 """Entries kept of each source: a source that breaks off every minute fills them in a week."""

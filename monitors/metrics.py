@@ -93,10 +93,10 @@ SOURCE_LAG = Gauge(
     "haechi_source_lag_seconds", "How old a source's latest event was when it came", ["source"]
 )
 SOURCE_TROUBLE = Gauge(
-    "haechi_source_trouble", "1 while a source has this trouble", ["source", "trouble"]
+    "haechi_source_troubles", "1 while a source has this trouble", ["source", "trouble"]
 )
 SOURCE_KIND_MISSING = Gauge(
-    "haechi_source_kind_missing", "1 while a kind of event is overdue", ["source", "kind"]
+    "haechi_source_missing_kinds", "1 while a kind of event is overdue", ["source", "kind"]
 )
 SOURCE_GAPS = Gauge("haechi_source_gaps", "Entries of the gap ledger", ["source", "state"])
 LOCATIONS_GONE = Counter(
@@ -109,4 +109,6 @@ SEARCHES = Counter("haechi_searches_total", "Searches that ended, by state", ["s
 SEARCH_SECONDS = Histogram(
     "haechi_search_seconds", "Search asked for to its end", buckets=SLA_BUCKETS
 )
-UNFILED = Gauge("haechi_lookback_unfiled", "Fingerprints that wait for the look-back's store")
+UNFILED = Gauge(
+    "haechi_lookback_unfiled_fingerprints", "Fingerprints that wait for the look-back's store"
+)

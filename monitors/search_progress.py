@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitors.searches import ANSWERED, SearchId, SearchState, SourceProgress, SourceState
-from monitors.tables import locations, outcomes, search_posts, search_sources, searches, tasks
+from monitors.source_tables import search_posts, search_sources, searches
+from monitors.tables import locations, outcomes, tasks
 from streams.types import CaseId
 
 

@@ -15,15 +15,8 @@ from sqlalchemy.engine import Connection
 
 from monitors.cases import CaseStatus, lawful_case_ids, require_active
 from monitors.database import Database
-from monitors.tables import (
-    cases,
-    keywords,
-    outcomes,
-    references,
-    search_posts,
-    search_sources,
-    searches,
-)
+from monitors.source_tables import search_posts, search_sources, searches
+from monitors.tables import cases, keywords, outcomes, references
 from streams.types import CaseId, Outcome, PostKey
 
 SearchId = NewType("SearchId", str)

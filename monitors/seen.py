@@ -11,7 +11,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitors.tables import seen_posts
+from monitors.source_tables import seen_posts
 from streams.errors import InvalidMessageError
 from streams.schemas import MAX_POST_BYTES, PostRecord
 from streams.types import Post, PostKey

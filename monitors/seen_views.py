@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitors.lookback import SeenFingerprint
-from monitors.tables import seen_views
+from monitors.source_tables import seen_views
 from streams.types import PostKey
 
 

@@ -15,7 +15,7 @@ from monitors.database import Database
 from monitors.keystore import KeyStore
 from monitors.migrate import HEAD, upgrade
 from monitors.register import CaseRegister
-from monitors.tables import metadata
+from monitors.source_tables import searches
 from streams.settings import Settings
 from tests.at_network import AtNetwork, running_at_network
 from tests.fakes import FakeClock
@@ -87,7 +87,9 @@ def _empty(url: str) -> None:
     server, name = url.rsplit("/", 1)
     cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = "
     _execute(server, f"{cut}'{name}'")
-    statements = [f"DELETE FROM {table.name}" for table in reversed(metadata.sorted_tables)]
+    statements = [
+        f"DELETE FROM {table.name}" for table in reversed(searches.metadata.sorted_tables)
+    ]
     statements += [
         "INSERT INTO gallery_version (id, version) VALUES (1, 0)",
         f"UPDATE alembic_version SET version_num = '{HEAD}'",

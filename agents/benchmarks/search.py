@@ -30,7 +30,8 @@ from monitors.migrate import open_database
 from monitors.recognition import Recognition
 from monitors.references import Enroller
 from monitors.register import CaseRegister
-from monitors.tables import locations, search_posts, searches, tasks
+from monitors.source_tables import search_posts, searches
+from monitors.tables import locations, tasks
 from streams.clock import SystemClock
 from streams.errors import ConfigurationError
 from streams.settings import Settings

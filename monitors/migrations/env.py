@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from monitors.tables import metadata
+from monitors.source_tables import searches
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=metadata,
+    target_metadata=searches.metadata,
     transactional_ddl=True,  # SQLite's too: `Database.write` says BEGIN itself
 )
 context.run_migrations()

@@ -16,7 +16,7 @@ from monitors.lookback import (
     may_hold,
     place_of,
 )
-from monitors.tables import seen_posts
+from monitors.source_tables import seen_posts
 from streams.errors import DatabaseUnavailableError
 from streams.settings import Settings
 from streams.types import MediaItem, Post

@@ -6,7 +6,7 @@ from agents.remembering import Remembering, Shown, remember_nothing
 from agents.steps.remembering import View
 from monitors import seen, seen_views
 from monitors.database import Database
-from monitors.tables import seen_posts
+from monitors.source_tables import seen_posts
 from streams.types import MediaItem, MediaKind, MediumResult, Outcome, Post
 from tests.agents.pipeline import a_post
 from tests.fakes import FakeClock, unit_rows

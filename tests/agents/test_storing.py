@@ -13,7 +13,8 @@ from alerts.tasks import Desk
 from monitors import freshness, gaps, inbox
 from monitors.database import Database
 from monitors.gaps import GapState
-from monitors.tables import locations, outcomes, source_states, tasks
+from monitors.source_tables import source_states
+from monitors.tables import locations, outcomes, tasks
 from streams.errors import DatabaseUnavailableError
 from streams.schemas import post_key
 from streams.sources.source import (

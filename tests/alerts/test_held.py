@@ -15,14 +15,7 @@ from monitors.database import Database
 from monitors.enrolled import remove_reference
 from monitors.quarantine import KEEP_DISCARDED, QuarantineLimits, quarantines
 from monitors.register import CaseRegister
-from monitors.tables import (
-    audit,
-    held_sightings,
-    locations,
-    outbox,
-    sighting_counters,
-    tasks,
-)
+from monitors.tables import audit, held_sightings, locations, outbox, sighting_counters, tasks
 from streams.errors import UnknownReferenceError
 from streams.types import CaseId, Match, ReferenceId, Sighting
 from tests.alerts.rows import add_content, add_reference, content_of, match_of, sighting_of

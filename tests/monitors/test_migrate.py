@@ -17,7 +17,8 @@ import monitors.migrate
 from monitors.cases import mentions_content
 from monitors.database import Database
 from monitors.migrate import HEAD, is_current, open_database, upgrade
-from monitors.tables import contents, metadata
+from monitors.source_tables import searches
+from monitors.tables import contents
 from streams.errors import ConfigurationError
 from streams.settings import Settings
 from streams.types import CaseId
@@ -26,7 +27,7 @@ from streams.types import CaseId
 def test_the_migrated_tables_equal_the_declared_ones(database: Database) -> None:
     with database.read() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, metadata) == []
+        assert compare_metadata(context, searches.metadata) == []
 
 
 def test_the_newest_step_is_the_one_that_is_looked_for() -> None:

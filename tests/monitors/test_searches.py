@@ -9,7 +9,8 @@ from monitors import inbox, searches
 from monitors.database import Database
 from monitors.register import CaseRegister
 from monitors.searches import LOOK_BACK, SearchState
-from monitors.tables import cases, search_posts
+from monitors.source_tables import search_posts
+from monitors.tables import cases
 from streams.errors import CaseNotActiveError, UnknownCaseError
 from streams.types import CaseId, Outcome, PostKey, PostOutcome
 from tests.agents.pipeline import a_post, store

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from monitors import seen
 from monitors.database import Database
-from monitors.tables import seen_posts
+from monitors.source_tables import seen_posts
 from streams.schemas import post_key
 from streams.types import MediaItem, MediaKind, Post
 from tests.fakes import FakeClock

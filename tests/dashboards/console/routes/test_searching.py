@@ -7,8 +7,8 @@ from dashboards.console.auth import SEES_LOCATIONS, Role
 from monitors import searches
 from monitors.database import Database
 from monitors.searches import SearchState
+from monitors.source_tables import searches as searches_table
 from monitors.tables import audit as audit_table
-from monitors.tables import searches as searches_table
 from streams.types import CaseId
 from tests.alerts.rows import add_case
 from tests.dashboards.console.conftest import Browser
