@@ -31,3 +31,8 @@ def fits(pattern: re.Pattern[str], value: Any) -> TypeGuard[str]:
 def clean(text: Any, most: int) -> str:
     """Cut text to so many characters that can be stored; empty where it is none."""
     return SURROGATE.sub("\ufffd", text[:most]) if isinstance(text, str) else ""
+
+
+def is_older(published_at: datetime | None, since: datetime | None) -> bool:
+    """Say whether something claims to be older than was asked for; what claims nothing is not."""
+    return since is not None and published_at is not None and published_at < since

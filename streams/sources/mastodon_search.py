@@ -16,6 +16,7 @@ from streams.clock import Clock
 from streams.errors import InvalidMessageError, RateLimitedError, SourceError
 from streams.sources.answers import ServiceUrl
 from streams.sources.config import SourceConfig, Token
+from streams.sources.fields import is_older
 from streams.sources.mastodon_api import PAGE_STATUSES, MastodonApi
 from streams.sources.mastodon_reading import oldest
 from streams.sources.mastodon_records import NETWORK, shown, to_new_post
@@ -86,7 +87,7 @@ class MastodonSearch:
                     return
                 item = self._item(given, position)
                 position += 1
-                if isinstance(item, Post) and _is_older(item, query):
+                if isinstance(item, Post) and is_older(item.published_at, query.since):
                     continue
                 left -= 1
                 yield item
@@ -136,12 +137,3 @@ class MastodonSearch:
 def to_tag(words: str) -> str:
     """Make a hashtag of words: without spaces and signs. Empty where nothing is left of them."""
     return NO_TAG.sub("", unicodedata.normalize("NFKC", words))[:100]
-
-
-def _is_older(post: Post, query: Query) -> bool:
-    """Leave out what is older than was asked for; what claims no date is given."""
-    return (
-        query.since is not None
-        and post.published_at is not None
-        and post.published_at < query.since
-    )
