@@ -40,7 +40,7 @@ COMMANDS: Mapping[str, Mounted] = {
     "search": Mounted("agents.search_cli", "search", "Every source and all that was seen."),
     "task": Mounted("alerts.cli", "task_app", "Takedown tasks."),
     "outbox": Mounted("alerts.cli", "outbox_app", "Events and their deliveries."),
-    "source": Mounted("agents.cli", "source_app", "Sources, their cursors and freshness."),
+    "source": Mounted("agents.source_cli", "source_app", "Sources: freshness, gaps; try one."),
     "user": Mounted("dashboards.console.cli", "user_app", "Who may log in to the console."),
     "audit": Mounted("monitors.cli", "audit_app", "The chained log of who did what."),
     "db": Mounted("monitors.cli", "db_app", "The database and its migrations."),

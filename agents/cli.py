@@ -1,9 +1,8 @@
-"""`haechi up`, `worker`, `collector` and `source`."""
+"""`haechi up`, `worker` and `collector`."""
 
 import asyncio
-import json
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -13,15 +12,6 @@ from streams.settings import Settings
 
 EXIT_CONFIGURATION = 78
 """BSD's EX_CONFIG: starting it again would not help, so the launcher gives up and says why."""
-
-source_app = typer.Typer(
-    help="Sources, their cursors and freshness.", no_args_is_help=True, add_completion=False
-)
-
-
-@source_app.callback()
-def source_root() -> None:
-    """Sources, their cursors and freshness."""
 
 
 def up(
@@ -80,35 +70,6 @@ def collector() -> None:
         asyncio.run(run(settings, SystemClock()))
     except ConfigurationError as error:
         _fail(error)
-
-
-@source_app.command("list")
-def list_sources(
-    *,
-    as_json: Annotated[bool, typer.Option("--json", help="One object a source.")] = False,
-) -> None:
-    """Show each source: how far it was read, what waits, and when it was last heard."""
-    from agents.sources import read_sources
-    from monitors.migrate import open_database
-
-    settings = Settings()
-    database = open_database(settings)
-    try:
-        with database.read() as connection:
-            rows = read_sources(connection, settings)
-    finally:
-        database.close()
-    for row in rows:
-        typer.echo(json.dumps(row, ensure_ascii=False) if as_json else _line(row))
-
-
-def _line(row: dict[str, Any]) -> str:
-    read = row["updated_at"] or "never"
-    state = "enabled" if row["enabled"] else "not enabled"
-    return (
-        f"{row['source']}: {state}, waiting {row['waiting']}, ended {row['ended']}, "
-        f"cursor {row['cursor'] or '-'}, last read {read}"
-    )
 
 
 def _fail(error: Exception) -> None:

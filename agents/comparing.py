@@ -34,11 +34,20 @@ class Lacked:
 
 
 @dataclass(slots=True)
+class _Stretch:
+    """A time in which a stream was read without a break."""
+
+    since: float
+    last: float
+
+
+@dataclass(slots=True)
 class _Seen:
     """What a stream gave: when, by the clock's monotonic time and its date."""
 
-    since: float | None = None
-    last: float = 0.0
+    stretches: list[_Stretch] = field(default_factory=list)
+    is_read: bool = False
+    kept_since: float = 0.0
     keys: OrderedDict[PostKey, tuple[float, datetime]] = field(default_factory=OrderedDict)
 
 
@@ -62,13 +71,20 @@ class Comparison:
         if seen is None:
             return
         now, date = self._clock.monotonic(), self._clock.now()
-        seen.since = now if seen.since is None else seen.since
-        seen.last = now
+        if not seen.is_read:
+            seen.stretches.append(_Stretch(now, now))
+            seen.is_read = True
+        seen.stretches[-1].last = now
         for item in items:
             if isinstance(item, SourcedPost):
                 seen.keys.setdefault(item.post.key, (now, date))
         while len(seen.keys) > MAX_KEPT:
-            seen.keys.popitem(last=False)
+            _, (seen.kept_since, _) = seen.keys.popitem(last=False)
+
+    def away(self, source: str) -> None:
+        """Note that a stream is not read now: what it misses meanwhile is the ledger's."""
+        if source in self._seen:
+            self._seen[source].is_read = False
 
     def settle(self) -> list[Lacked]:
         """Tell what each stream lacks of what its twin gave long enough ago; each post once."""
@@ -81,21 +97,29 @@ class Comparison:
         ]
         self._settled = until
         for seen in self._seen.values():
+            seen.stretches = [
+                one for at, one in enumerate(seen.stretches, 1)
+                if one.last > until or (seen.is_read and at == len(seen.stretches))
+            ]  # fmt: skip
             while seen.keys and next(iter(seen.keys.values()))[0] < until - SETTLE_SECONDS:
                 seen.keys.popitem(last=False)
         return found
 
     def _lacked(self, source: str, twin: str, until: float) -> Lacked | None:
-        """Look at the time in which it was read, and was heard afterwards: else it has a gap."""
+        """Look at the times in which it was read, and was heard afterwards: else it has a gap."""
         mine = self._seen[source]
-        if mine.since is None:
-            return None
-        first, last = mine.since + SETTLE_SECONDS, min(until, mine.last)
         times = [
             date
             for key, (at, date) in self._seen[twin].keys.items()
-            if self._settled < at and first <= at <= last and key not in mine.keys
+            if self._settled < at <= until and key not in mine.keys and _was_read(mine, at)
         ]
         if not times:
             return None
         return Lacked(source=source, posts=len(times), from_at=min(times), to_at=max(times))
+
+
+def _was_read(seen: _Seen, at: float) -> bool:
+    """Tell whether a stream had caught up by then, and was heard afterwards."""
+    return at > seen.kept_since and any(
+        one.since + SETTLE_SECONDS <= at <= one.last for one in seen.stretches
+    )

@@ -37,8 +37,9 @@ class SourceGauges:
         for one in found:
             if one.source in self._expected:
                 _show(one, self._expected[one.source])
-        for (source, state), count in gaps.items():
-            metrics.SOURCE_GAPS.labels(source, state.value).set(count)
+                for state in GapState:  # also those of which there is none: the last was settled
+                    count = gaps.get((one.source, state), 0)
+                    metrics.SOURCE_GAPS.labels(one.source, state.value).set(count)
 
     def _read(self) -> tuple[Sequence[Freshness], Mapping[tuple[str, GapState], int]]:
         with self._database.read() as connection:

@@ -101,15 +101,20 @@ class Storing:
             return inbox.lease(connection, source, self._owner, self._clock.now(), LEASE_SECONDS)
 
     def resume(self, source: str, *, ledger: bool) -> str | None:
-        """Tell from where a source goes on; a gap begins where it was last heard."""
-        if ledger:
-            with self._database.write() as connection:
-                freshness.note_connecting(connection, source)
-                heard_at = freshness.last_heard(connection, source)
-                if heard_at is not None:
-                    gaps.open_gap(connection, source, STOPPED, heard_at)
-        with self._database.read() as connection:
-            return inbox.resume_cursor(connection, source)
+        """Tell from where a source goes on; a gap begins where it was last heard.
+
+        A live source goes on where it was read to: what it gave is in the database, and reading
+        an hour of a network again for one slow host would cost the present (docs/adr/0017).
+        """
+        if not ledger:
+            with self._database.read() as connection:
+                return inbox.resume_cursor(connection, source)
+        with self._database.write() as connection:
+            freshness.note_connecting(connection, source)
+            heard_at = freshness.last_heard(connection, source)
+            if heard_at is not None:
+                gaps.open_gap(connection, source, STOPPED, heard_at)
+            return inbox.read_to(connection, source)
 
     def interrupt(self, source: str, reason: str, retry_at: datetime) -> None:
         """Note that a source does not give, and the gap that begins."""

@@ -72,8 +72,8 @@ def twins_of(configs: Sequence[SourceConfig]) -> list[tuple[str, str]]:
                     f"sources: {one.name} is compared with {one.compare_with}, "
                     "which is no other enabled stream"
                 )
-            pairs.append((one.name, one.compare_with))
-    return pairs
+            pairs.append((min(one.name, one.compare_with), max(one.name, one.compare_with)))
+    return sorted(set(pairs))  # each once, though both may name the other
 
 
 class Streams:
@@ -132,6 +132,7 @@ class Streams:
             intake=intake,
             clock=self._clock,
             seen=self._saw,
+            away=self._comparison.away,
         )
         readers = [Reader(source, reading) for _, source in self._streams]
         if self._replay is not None:
@@ -152,7 +153,11 @@ class Streams:
         """Name what looks after the streams."""
 
         async def compare() -> None:
-            await asyncio.to_thread(self._compare, database)
+            lacked = self._comparison.settle()  # here: the readers tell it what they saw
+            if lacked:
+                for one in lacked:
+                    _tell(one)
+                await asyncio.to_thread(_enter, database, lacked)
 
         gauges = SourceGauges(database, self._clock, self.expected)
         return [
@@ -165,17 +170,13 @@ class Streams:
         if source in self._canaries:
             self._canaries[source].saw(items)
 
-    def _compare(self, database: Database) -> None:
-        lacked = self._comparison.settle()
-        if lacked:
-            with database.write() as connection:
-                for one in lacked:
-                    gaps.enter_gap(
-                        connection, one.source, TWIN_HAD_MORE, one.from_at, one.to_at,
-                        GapState.REFILLED,
-                    )  # fmt: skip
+
+def _enter(database: Database, lacked: Sequence[Lacked]) -> None:
+    with database.write() as connection:
         for one in lacked:
-            _tell(one)
+            gaps.enter_gap(
+                connection, one.source, TWIN_HAD_MORE, one.from_at, one.to_at, GapState.REFILLED
+            )
 
 
 def _tell(lacked: Lacked) -> None:

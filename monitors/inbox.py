@@ -254,6 +254,11 @@ def resume_cursor(connection: Connection, source: str) -> str | None:
     row = connection.execute(oldest).one_or_none()
     if row is not None:
         return row.cursor  # type: ignore[no-any-return]
+    return read_to(connection, source)
+
+
+def read_to(connection: Connection, source: str) -> str | None:
+    """Tell how far a source was read: all until there is stored. None: it never was."""
     return connection.scalar(sa.select(cursors.c.cursor).where(cursors.c.source == source))
 
 

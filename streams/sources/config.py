@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
@@ -13,23 +13,31 @@ from streams.schemas import Name, explain
 from streams.sources.canary import Canary
 from streams.sources.source import EventKind
 
+MONTH_SECONDS = 2_592_000
+"""Who waits longer for a sign of life expects none."""
+
+Seconds = Annotated[float, Field(gt=0, le=MONTH_SECONDS, allow_inf_nan=False)]
+
 
 class SourceConfig(BaseModel):
     """What every source has; each kind of source adds its own fields in its own file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     kind: str = Field(description="Which adapter reads it.")
     name: Name = Field(description="Unique; names it in lists, cursors and metrics.")
     enabled: bool = True
     silent_seconds: float = Field(
-        default=60, gt=0, description="A stream that gives nothing for so long is stalled."
+        default=60,
+        gt=0,
+        le=MONTH_SECONDS,
+        description="A stream that gives nothing for so long is stalled.",
     )
     compare_with: Name | None = Field(
         default=None,
         description="Another stream of the same network: what one lacks of the other is told.",
     )
-    expect_seconds: Mapping[EventKind, float] = Field(
+    expect_seconds: Mapping[EventKind, Seconds] = Field(
         default_factory=dict,
         description="Kinds of event that must come at least so often, or are missing.",
     )
@@ -58,9 +66,14 @@ class Token(BaseModel):
         if self.file is None:
             raise ConfigurationError("a token needs a value or a file")
         try:
-            return self.file.read_text(encoding="utf-8").strip()
+            found = self.file.read_text(encoding="utf-8").strip()
         except OSError as error:
             raise ConfigurationError(f"the token's file cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise ConfigurationError("the token's file is not text in UTF-8") from None
+        if not found:
+            raise ConfigurationError("the token's file is empty")
+        return found
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -1,21 +1,16 @@
 """`agents.cli`."""
 
-import json
-from pathlib import Path
-
 import pytest
-from typer.testing import CliRunner
+import typer
 
-from agents.cli import source_app
+from agents.cli import EXIT_CONFIGURATION, up
+from agents.launching import EXIT_CONFIGURATION as LAUNCHERS
 
 
-def test_sources_are_listed_for_people_and_for_scripts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HAECHI_HOME", str(tmp_path))
-    found = CliRunner().invoke(source_app, ["list", "--json"])
-    assert found.exit_code == 0, found.output
-    [push] = [json.loads(line) for line in found.stdout.splitlines()]
-    assert (push["source"], push["enabled"], push["waiting"]) == ("push", True, 0)
-    shown = CliRunner().invoke(source_app, ["list"])
-    assert shown.stdout.startswith("push: enabled")
+def test_the_launcher_knows_the_status_that_says_not_to_try_again() -> None:
+    assert EXIT_CONFIGURATION == LAUNCHERS
+
+
+def test_a_seed_without_the_demo_is_refused() -> None:
+    with pytest.raises(typer.BadParameter, match="--demo"):
+        up(seed=1)

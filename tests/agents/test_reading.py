@@ -251,7 +251,7 @@ async def test_a_live_source_that_ends_is_read_again_from_where_it_was(
     source = Script(*items(clock, [1, 2]))
     before = metrics.SOURCE_INTERRUPTIONS.labels("replay", "ended")._value.get()
     await read_live(source, make(waits=Waits(3)))
-    assert source.resumed == [None, None, None]  # the first row waits still: before it
+    assert source.resumed == [None, "2", "2"]
     assert waiting(database) == 2
     assert state(database, clock).problem == "ended"
     assert metrics.SOURCE_INTERRUPTIONS.labels("replay", "ended")._value.get() - before == 3
@@ -262,7 +262,8 @@ async def test_waits_grow_while_nothing_comes_and_begin_anew_when_it_does(
 ) -> None:
     waits = Waits(6)
     failures = [SourceError("away") for _ in range(4)]
-    source = Script(*failures, *items(clock, [1]), SourceError("away"), SourceError("away"))
+    one, two = items(clock, [1, 2])
+    source = Script(*failures, one, SourceError("away"), two, SourceError("away"))
     await read_live(source, make(waits=waits))
     for number, longest in enumerate([2, 4, 8, 16, 2, 2]):
         assert longest / 2 <= waits.seconds[number] <= longest

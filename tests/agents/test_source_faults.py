@@ -48,7 +48,7 @@ class Watched:
 
 
 def trouble(name: str) -> float:
-    return metrics.SOURCE_TROUBLE.labels("sky", name)._value.get()
+    return float(metrics.SOURCE_TROUBLE.labels("sky", name)._value.get())
 
 
 @asynccontextmanager
@@ -156,7 +156,11 @@ async def test_a_refusal_is_named(
 async def test_a_cursor_that_is_too_old_is_a_loss_in_the_ledger(
     tmp_path: Path, database: Database, clock: FakeClock
 ) -> None:
-    too_old = (400, {}, b'{"error": "CursorTooOld", "message": "x"}')
+    too_old: tuple[int, dict[str, str], bytes] = (
+        400,
+        {},
+        b'{"error": "CursorTooOld", "message": "x"}',
+    )
     event = v2(5, "commit", **commit())
     later = [v2(number, "commit", **commit(rkey=f"3ma{number}")) for number in (900, 901)]
     async with (

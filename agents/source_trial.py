@@ -1,0 +1,116 @@
+"""One source of the sources' file tried out: read for some seconds, and nothing stored."""
+
+import asyncio
+import contextlib
+from collections import Counter
+from dataclasses import dataclass, field
+
+from streams.clock import Clock
+from streams.errors import ConfigurationError, StreamError
+from streams.sources.catalogue import Catalogue, Named
+from streams.sources.source import (
+    Missed,
+    Passed,
+    Query,
+    Rejected,
+    SearchSource,
+    Source,
+    SourcedItem,
+    Truncated,
+)
+
+MEDIA = "media"
+REJECTED = "rejected"
+
+
+@dataclass(slots=True)
+class Trial:
+    """What a source gave.
+
+    Args:
+        events: by kind; `media` and `rejected` besides.
+        error: why it gave no more: a `StreamError`'s reason; None where time was over.
+        detail: in words.
+    """
+
+    events: Counter[str] = field(default_factory=Counter)
+    error: str | None = None
+    detail: str | None = None
+
+    @property
+    def worked(self) -> bool:
+        """Say whether something came, and nothing failed."""
+        return self.error is None and bool(sum(self.events.values()))
+
+    def failed(self, error: StreamError) -> None:
+        """Note why it ended."""
+        self.error, self.detail = error.reason, " ".join(str(error).split()) or None
+
+
+async def try_source(
+    catalogue: Catalogue, name: str, clock: Clock, *, seconds: float, words: str | None
+) -> Trial:
+    """Read a stream for some seconds, or ask a search source one question.
+
+    Raises:
+        ConfigurationError: there is no such source; or a search source without words.
+    """
+    for stream in catalogue.streams:
+        if stream.config.name == name:
+            return await _read(stream, clock, seconds)
+    for search in catalogue.searches:
+        if search.config.name == name:
+            if words is None:
+                raise ConfigurationError(f"{name} is a search: say what for, with --words")
+            return await _ask(search, clock, seconds, words)
+    known = [one.config.name for one in (*catalogue.streams, *catalogue.searches)]
+    raise ConfigurationError(f"no source of this name; there are: {', '.join(known) or 'none'}")
+
+
+async def _read(named: Named, clock: Clock, seconds: float) -> Trial:
+    trial, source = Trial(), named.build(clock)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await _count(source, trial)
+    return trial
+
+
+async def _count(source: Source, trial: Trial) -> None:
+    try:
+        async for item in source.posts(None):
+            _note(item, trial)
+    except StreamError as error:
+        trial.failed(error)
+
+
+def _note(item: SourcedItem, trial: Trial) -> None:
+    if isinstance(item, Passed):
+        trial.events.update({kind.value: count for kind, count in item.counts.items()})
+    elif isinstance(item, Rejected):
+        trial.events[REJECTED] += 1
+    elif not isinstance(item, Missed):
+        trial.events[item.kind.value] += 1
+        post = getattr(item, "post", None)
+        trial.events[MEDIA] += len(post.media) if post is not None else 0
+
+
+async def _ask(named: Named, clock: Clock, seconds: float, words: str) -> Trial:
+    trial, source = Trial(), named.build(clock)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await _count_found(source, words, trial)
+    return trial
+
+
+async def _count_found(source: SearchSource, words: str, trial: Trial) -> None:
+    try:
+        async for item in source.search(Query(words=words)):
+            if isinstance(item, Truncated):
+                trial.events[f"truncated_{item.reason}"] += 1
+            elif isinstance(item, Rejected):
+                trial.events[REJECTED] += 1
+            else:
+                trial.events["post"] += 1
+                trial.events[MEDIA] += len(item.media)
+    except StreamError as error:
+        trial.failed(error)
