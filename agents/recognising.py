@@ -18,7 +18,7 @@ from monitors.recognition import Recognition
 from streams.clock import Clock
 from streams.errors import EngineError, GalleryStaleError
 from streams.media.blobs import BlobFetcher
-from streams.media.fetcher import FetchedMedia, FetchLimits, GuardedFetcher
+from streams.media.fetcher import USER_AGENT, FetchedMedia, FetchLimits, GuardedFetcher
 from streams.media.politeness import LocalPoliteness, Politeness, RedisPoliteness
 from streams.settings import Settings
 
@@ -27,8 +27,6 @@ log = structlog.get_logger()
 REMEMBERED = 512
 """Media whose matches are kept: a re-posted file is examined once. Of no media, nor of anybody's
 features: similarities, spans, and what looking back keeps, 32 kB at most."""
-
-USER_AGENT = "Haechi/1 (finds re-uploads of registered footage)"
 
 
 class Eyes:

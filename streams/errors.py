@@ -16,6 +16,8 @@ StreamError
 │   │   └── UnreadableFileError          a local file that is missing or may not be read
 │   └── MediaUnavailableError        try again later: time-out, refused connection, 429, 5xx
 ├── ConfigurationError           a setting, a model file or a machine that cannot work
+│   ├── SourceGoneError              the source says that it is gone for good: 410
+│   ├── RobotsDisallowError          robots.txt forbids it, and no legal basis is recorded
 │   ├── ModelError                   a model's file is missing, altered or cannot be loaded
 │   └── SandboxError                 no sandbox on this machine: nothing is decoded
 ├── CaseError                    a case's command that cannot be carried out
@@ -147,6 +149,18 @@ class ConfigurationError(StreamError):
     """Haechi cannot work with these settings or on this machine."""
 
     reason = "configuration"
+
+
+class SourceGoneError(ConfigurationError):
+    """A source's host says that it is gone for good."""
+
+    reason = "source_gone"
+
+
+class RobotsDisallowError(ConfigurationError):
+    """A host's robots.txt forbids what the operator asked for, without a recorded legal basis."""
+
+    reason = "robots_disallow"
 
 
 class ModelError(ConfigurationError):

@@ -25,6 +25,8 @@ from streams.media.breaker import HostBreaker
 from streams.media.politeness import Politeness
 from streams.media.transport import GuardedTransport, origin_of
 
+USER_AGENT = "Haechi/1 (finds re-uploads of registered footage)"
+
 MAX_URL_CHARACTERS = 8192
 MAX_CONTENT_TYPE_CHARACTERS = 200
 MAX_RETRY_AFTER_SECONDS = 86_400.0
@@ -220,7 +222,7 @@ class GuardedFetcher:
         response = await self._transport.handle_async_request(request)
         try:
             if response.status_code in REDIRECTS:
-                return _redirected(url, response.headers)
+                return redirected(url, response.headers)
             _check_status(response, trip.gone)
             _check_headers(response.headers, trip.max_bytes)
             return await _read(url, response, trip.max_bytes)
@@ -249,7 +251,12 @@ def _as_browsers_read(url: str) -> str:
     return head.replace("\\", "/") + mark + tail
 
 
-def _redirected(url: httpx.URL, headers: httpx.Headers) -> httpx.URL:
+def redirected(url: httpx.URL, headers: httpx.Headers) -> httpx.URL:
+    """Tell where a redirect leads.
+
+    Raises:
+        MediaRefusedError: nowhere, or to what may not be fetched.
+    """
     location = headers.get("location")
     if not location:
         raise MediaRefusedError("a redirect to nowhere")
@@ -286,7 +293,7 @@ def _check_status(response: httpx.Response, gone: frozenset[int]) -> None:
         raise MediaVanishedError(f"status {status}")
     if status in LATER or status >= 500 or 200 <= status < 300:
         raise MediaUnavailableError(
-            f"status {status}", retry_after_seconds=_retry_after(response.headers)
+            f"status {status}", retry_after_seconds=retry_after_of(response.headers)
         )
     raise MediaRefusedError(f"status {status}")
 
@@ -299,8 +306,11 @@ def _check_headers(headers: httpx.Headers, max_bytes: int) -> None:
         raise MediaTooLargeError(f"more than {max_bytes} bytes")
 
 
-def _retry_after(headers: httpx.Headers) -> float | None:
-    """Read seconds, or a date against the host's own `Date`: whose clock is wrong is then moot."""
+def retry_after_of(headers: httpx.Headers) -> float | None:
+    """Read `Retry-After`: seconds, or a date.
+
+    A date counts from the host's own `Date`: whose clock is wrong is then moot.
+    """
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
         return min(float(text[:9]), MAX_RETRY_AFTER_SECONDS)

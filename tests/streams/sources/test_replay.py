@@ -42,7 +42,8 @@ class Player:
 
 
 def ids(items: list[SourcedItem]) -> list[str]:
-    return [item.post.id if isinstance(item, SourcedPost) else item.reason for item in items]
+    named = (item for item in items if isinstance(item, SourcedPost | Rejected))
+    return [one.post.id if isinstance(one, SourcedPost) else one.reason for one in named]
 
 
 async def play(tmp_path: Path, content: bytes, cursor: str | None = None) -> list[SourcedItem]:
