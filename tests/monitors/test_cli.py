@@ -204,8 +204,9 @@ def test_people_are_told_the_reference_or_what_to_do(run: Run, files: list[str])
 
 
 def test_a_missing_file_or_a_folder_is_refused_before_any_work(
-    run: Run, files: list[str], tmp_path: Path
+    run: Run, files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "400")  # else a long path breaks the line
     run(*OPEN)
     missing = run("reference", "add", "나무", files[0], str(tmp_path / "nosuch"), status=2)
     assert "no such file" in missing.stderr
