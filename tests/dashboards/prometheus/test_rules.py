@@ -105,4 +105,10 @@ def test_an_alert_says_how_urgent_it_is_and_what_to_do(rule: dict[str, Any]) -> 
 
 def test_an_alert_tells_nothing_of_a_case() -> None:
     told = RULES.read_text()
-    assert set(re.findall(r"\$labels\.(\w+)", told)) <= {"agent", "reason", "job", "source", "trouble"}
+    assert set(re.findall(r"\$labels\.(\w+)", told)) <= {
+        "agent",
+        "reason",
+        "job",
+        "source",
+        "trouble",
+    }
