@@ -43,7 +43,7 @@ def test_enabled_entries_are_built(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[[streem]]\n", r"no \[\[streem\]\]"),
+        ("[[feeds]]\n", r"no \[\[feeds\]\]"),
         ('[stream]\nkind = "jetstream"\n', "two brackets"),
         ("stream = 3\n", "two brackets"),
         ('[[stream]]\nname = "sky"\n', "stream 1: kind is one of jetstream"),
