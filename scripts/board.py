@@ -245,7 +245,63 @@ HEALTH = (
     ),
 )
 
-ROWS = (("Promise", PROMISE), ("Flow", FLOW), ("Time", TIME), ("Health", HEALTH))
+SOURCES = (
+    Panel(
+        title="Events of sources",
+        description="By source and kind. A kind that stops while others go on is missing.",
+        unit="suffix: events/s",
+        queries=((rate("haechi_source_events_total", "source, kind"), "{{source}} {{kind}}"),),
+    ),
+    Panel(
+        title="Heard and late",
+        description="Since a source was last heard; how old its latest event was when it came.",
+        unit="s",
+        queries=(
+            ("max by (source) (haechi_source_heard_seconds)", "heard {{source}}"),
+            ("max by (source) (haechi_source_lag_seconds)", "late {{source}}"),
+        ),
+    ),
+    Panel(
+        title="Gaps and interruptions",
+        description="Entries of the gap ledger by state, and how often a source broke off.",
+        unit="short",
+        queries=(
+            ("max by (source, state) (haechi_source_gaps)", "{{source}} {{state}}"),
+            (
+                "sum by (source, reason) (increase(haechi_source_interruptions_total[$__range]))",
+                "{{source}} broke off: {{reason}}",
+            ),
+        ),
+    ),
+    Panel(
+        title="Troubles",
+        description="1 while a source has the trouble, or a kind of its events is overdue.",
+        unit="short",
+        queries=(
+            ("max by (source, trouble) (haechi_source_troubles)", "{{source}} {{trouble}}"),
+            ("max by (source, kind) (haechi_source_missing_kinds)", "{{source}} lacks {{kind}}"),
+        ),
+    ),
+    Panel(
+        title="Searches",
+        description="Searches that ended, by state. `late`: the deadline came first.",
+        unit="suffix: searches/s",
+        queries=((rate("haechi_searches_total", "state"), "{{state}}"),),
+    ),
+    Panel(
+        title="Looking back",
+        description="Fingerprints kept, and those that wait to be filed.",
+        unit="short",
+        queries=(
+            (rate("haechi_fingerprints_remembered_total"), "kept/s"),
+            ("max(haechi_lookback_unfiled_fingerprints)", "waiting"),
+        ),
+    ),
+)
+
+ROWS = (
+    ("Promise", PROMISE), ("Flow", FLOW), ("Sources", SOURCES), ("Time", TIME), ("Health", HEALTH),
+)  # fmt: skip
 
 
 def target(index: int, query: Query, *, instant: bool) -> dict[str, Any]:
