@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from agents.source_trial import Trial, try_source
+from agents.source_trial import Trial, Trying, try_source
 from agents.sources import cure_of, gap_row, read_sources
 from monitors.command_line import AsJson, opened_database, print_json, print_table
 from monitors.gaps import list_gaps
@@ -70,8 +70,10 @@ def try_one(
     as_json: AsJson = False,
 ) -> None:
     """Read one source for some seconds, enabled or not, and store nothing; exit 1 if it fails."""
-    catalogue = read_catalogue(Settings().sources)
-    trial = asyncio.run(try_source(catalogue, name, SystemClock(), seconds=seconds, words=words))
+    settings = Settings()
+    trying = Trying(seconds=seconds, words=words, allow_origins=settings.fetch_allow)
+    catalogue = read_catalogue(settings.sources)
+    trial = asyncio.run(try_source(catalogue, name, SystemClock(), trying))
     if as_json:
         print_json(
             {

@@ -47,9 +47,22 @@ class Trial:
         self.error, self.detail = error.reason, " ".join(str(error).split()) or None
 
 
-async def try_source(
-    catalogue: Catalogue, name: str, clock: Clock, *, seconds: float, words: str | None
-) -> Trial:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trying:
+    """How a source is tried.
+
+    Args:
+        seconds: how long.
+        words: what a search is asked for.
+        allow_origins: private origins that may be reached.
+    """
+
+    seconds: float
+    words: str | None = None
+    allow_origins: frozenset[str] = frozenset()
+
+
+async def try_source(catalogue: Catalogue, name: str, clock: Clock, trying: Trying) -> Trial:
     """Read a stream for some seconds, or ask a search source one question.
 
     Raises:
@@ -57,20 +70,20 @@ async def try_source(
     """
     for stream in catalogue.streams:
         if stream.config.name == name:
-            return await _read(stream, clock, seconds)
+            return await _read(stream, clock, trying)
     for search in catalogue.searches:
         if search.config.name == name:
-            if words is None:
+            if trying.words is None:
                 raise ConfigurationError(f"{name} is a search: say what for, with --words")
-            return await _ask(search, clock, seconds, words)
+            return await _ask(search, clock, trying.seconds, trying.words)
     known = [one.config.name for one in (*catalogue.streams, *catalogue.searches)]
     raise ConfigurationError(f"no source of this name; there are: {', '.join(known) or 'none'}")
 
 
-async def _read(named: Named, clock: Clock, seconds: float) -> Trial:
-    trial, source = Trial(), named.build(clock)
+async def _read(named: Named, clock: Clock, trying: Trying) -> Trial:
+    trial, source = Trial(), named.build(clock, trying.allow_origins)
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(trying.seconds):
             await _count(source, trial)
     return trial
 

@@ -95,7 +95,7 @@ class Streams:
     ) -> None:
         self._settings = settings
         self._clock = clock
-        self._streams = streams = catalogue.build_streams(clock)
+        self._streams = streams = catalogue.build_streams(clock, settings.fetch_allow)
         self._catalogue = catalogue
         self._replay = replay
         configs = [config for config, _ in streams]

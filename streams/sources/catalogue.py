@@ -58,12 +58,17 @@ class Named:
     config: SourceConfig
     adapter: Adapter
 
-    def build(self, clock: Clock, **tools: Any) -> Any:
+    def build(self, clock: Clock, allow_origins: frozenset[str] = frozenset()) -> Any:
         """Build the source.
+
+        Args:
+            clock: for times.
+            allow_origins: private origins that it may reach, where it follows strangers' addresses.
 
         Raises:
             ConfigurationError: it cannot work with these settings.
         """
+        tools = {"allow_origins": allow_origins} if self.config.guarded else {}
         return _load(self.adapter, self.adapter.source)(self.config, clock=clock, **tools)
 
 
@@ -74,9 +79,12 @@ class Catalogue:
     streams: Sequence[Named] = ()
     searches: Sequence[Named] = ()
 
-    def build_streams(self, clock: Clock) -> list[tuple[SourceConfig, Source]]:
-        """Build the enabled streams."""
-        return [(one.config, one.build(clock)) for one in self.streams if one.config.enabled]
+    def build_streams(
+        self, clock: Clock, allow_origins: frozenset[str] = frozenset()
+    ) -> list[tuple[SourceConfig, Source]]:
+        """Build the enabled streams; see `Named.build`."""
+        enabled = [one for one in self.streams if one.config.enabled]
+        return [(one.config, one.build(clock, allow_origins)) for one in enabled]
 
     def build_searches(self, clock: Clock) -> list[SearchSource]:
         """Build the enabled searches."""

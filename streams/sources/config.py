@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
@@ -23,6 +23,9 @@ class SourceConfig(BaseModel):
     """What every source has; each kind of source adds its own fields in its own file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    guarded: ClassVar[bool] = False
+    """Whether its source takes `allow_origins`, for it follows addresses that strangers wrote."""
 
     kind: str = Field(description="Which adapter reads it.")
     name: Name = Field(description="Unique; names it in lists, cursors and metrics.")

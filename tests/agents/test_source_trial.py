@@ -2,7 +2,7 @@
 
 import pytest
 
-from agents.source_trial import Trial, try_source
+from agents.source_trial import Trial, Trying, try_source
 from streams.errors import ConfigurationError, RateLimitedError
 from streams.sources.catalogue import Adapter, Catalogue, Named
 from streams.sources.config import SourceConfig
@@ -18,10 +18,10 @@ def named(name: str) -> Named:
 async def test_an_unknown_name_is_answered_with_those_that_there_are() -> None:
     catalogue = Catalogue(streams=[named("sky")], searches=[named("ask")])
     with pytest.raises(ConfigurationError, match="there are: sky, ask"):
-        await try_source(catalogue, "x", FakeClock(), seconds=1, words=None)
+        await try_source(catalogue, "x", FakeClock(), Trying(seconds=1))
     with pytest.raises(ConfigurationError, match="--words"):
-        await try_source(catalogue, "ask", FakeClock(), seconds=1, words=None)
-    found = await try_source(catalogue, "sky", FakeClock(), seconds=1, words=None)
+        await try_source(catalogue, "ask", FakeClock(), Trying(seconds=1))
+    found = await try_source(catalogue, "sky", FakeClock(), Trying(seconds=1))
     assert found.worked
 
 

@@ -82,7 +82,7 @@ def test_lists_are_filtered_counted_and_cut(database: Database, clock: FakeClock
         both = TaskFilter(status=TaskStatus.NEW, severity=Severity.LOW)
         assert count_tasks(connection, both) == len(list_tasks(connection, both, limit=9)) == 1
         assert tasks_by_status(connection) == {
-            "new": 4, "closed": 4, "verified_removed": 0, "reappeared": 0,
+            "new": 4, "closed": 4, "removed_at_origin": 0, "verified_removed": 0, "reappeared": 0,
         }  # fmt: skip
 
 

@@ -64,12 +64,14 @@ async def hosted() -> AsyncIterator[Host]:
 
 
 class Sleeper:
-    """A sleep that only moves a clock, and keeps how long it was asked for."""
+    """A sleep that only moves a clock, keeps how long it was asked for, and does `then`."""
 
     def __init__(self, clock: FakeClock) -> None:
         self._clock = clock
         self.slept: list[float] = []
+        self.then: Callable[[], object] = lambda: None
 
     async def __call__(self, seconds: float) -> None:
         self.slept.append(seconds)
         self._clock.advance(seconds)
+        self.then()

@@ -1,0 +1,238 @@
+"""RSS and Atom feeds: read again and again, politely, and at once where a hub says so."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar, Literal
+
+import structlog
+from pydantic import Field
+
+from streams.clock import Clock
+from streams.errors import InvalidMessageError, SourceError, SourceGoneError
+from streams.schemas import HttpUrl
+from streams.sources.config import SourceConfig
+from streams.sources.feed_entries import (
+    MAX_FEED_BYTES,
+    Entry,
+    entries_of,
+    identity_of,
+    minimum_seconds,
+    parse_feed,
+    to_new_post,
+)
+from streams.sources.polite import Page, PoliteClient, Validators, named_by_operator
+from streams.sources.source import (
+    EventKind,
+    Missed,
+    Passed,
+    Rejected,
+    SourcedItem,
+    SourcedPost,
+)
+
+log = structlog.get_logger()
+
+MAX_CURSOR = 256
+"""Characters that a cursor may have (`monitors.tables.cursors`)."""
+
+REMEMBERED = 12
+"""Names of the newest entries that a cursor keeps, to notice that a list has run over."""
+
+MAX_KNOWN = 2_000
+"""Entries whose revision is remembered, so that an edit is told from what was given."""
+
+
+class FeedConfig(SourceConfig):
+    """A feed."""
+
+    guarded: ClassVar[bool] = True
+
+    kind: Literal["feed"] = "feed"
+    url: HttpUrl = Field(description="Of the feed.")
+    poll_seconds: float = Field(
+        default=300,
+        ge=30,
+        le=86_400,
+        description="Between two readings, or longer as the feed asks.",
+    )
+    silent_seconds: float = Field(
+        default=3600, gt=0, le=2_592_000, description="Without a reading, it is stalled."
+    )
+
+
+@dataclass(slots=True)
+class _State:
+    """Where a feed is: what its cursor holds.
+
+    Args:
+        etag: of its last answer; left out where it is long.
+        last_modified: likewise.
+        newest: short hashes of the newest entries' names, joined.
+    """
+
+    etag: str = ""
+    last_modified: str = ""
+    newest: str = ""
+
+    @classmethod
+    def read(cls, cursor: str | None) -> "_State":
+        try:
+            return cls(**json.loads(cursor or "{}"))
+        except (TypeError, ValueError):
+            return cls()
+
+    def write(self) -> str:
+        whole = json.dumps(asdict(self), separators=(",", ":"))
+        if len(whole) > MAX_CURSOR:
+            whole = json.dumps(asdict(_State(newest=self.newest)), separators=(",", ":"))
+        return whole
+
+    def knows(self, name: str) -> bool:
+        """Tell whether an entry was among the newest of the last reading."""
+        short = _short(name)
+        return any(short == self.newest[i : i + 8] for i in range(0, len(self.newest), 8))
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What is remembered while the process lives."""
+
+    url: str
+    state: _State
+    revisions: dict[str, str] = field(default_factory=dict)
+    wait_seconds: float = 0.0
+
+
+class FeedSource:
+    """Reads one feed. The cursor is what a conditional request needs, and the newest entries.
+
+    Args:
+        config: which.
+        clock: gives `observed_at`.
+        client: fetches; one of its own where there is none.
+        sleep: waits, in seconds.
+        allow_origins: private origins that may be reached.
+    """
+
+    def __init__(
+        self,
+        config: FeedConfig,
+        *,
+        clock: Clock,
+        client: PoliteClient | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        allow_origins: frozenset[str] = frozenset(),
+    ) -> None:
+        self.name = config.name
+        self._config = config
+        self._clock = clock
+        self._sleep = sleep
+        self._client = client
+        self._allow_origins = allow_origins
+
+    async def posts(self, cursor: str | None) -> AsyncIterator[SourcedItem]:
+        """Give entries, the oldest first, and a heartbeat after each reading.
+
+        Raises:
+            SourceError: it does not answer now.
+            SourceGoneError: its host says that it is gone for good.
+            ConfigurationError: its address may not be fetched.
+        """
+        client = self._client or PoliteClient(clock=self._clock, allow_origins=self._allow_origins)
+        try:
+            async with aclosing(self._read(client, cursor)) as items:
+                async for item in items:
+                    yield item
+        finally:
+            if client is not self._client:
+                await client.close()
+
+    async def _read(
+        self, client: PoliteClient, cursor: str | None
+    ) -> AsyncGenerator[SourcedItem, None]:
+        reading = _Reading(url=self._config.url, state=_State.read(cursor))
+        while True:
+            with named_by_operator():
+                page = await client.get(
+                    reading.url,
+                    validators=Validators(
+                        etag=reading.state.etag, last_modified=reading.state.last_modified
+                    ),
+                )
+            async for item in self._take(page, reading):
+                yield item
+            await self._sleep(max(self._config.poll_seconds, reading.wait_seconds))
+
+    async def _take(self, page: Page, reading: _Reading) -> AsyncGenerator[SourcedItem, None]:
+        """Give what one answer holds; only the heartbeat at its end moves the cursor."""
+        _check(page)
+        if page.moved_to is not None and page.moved_to != reading.url:
+            log.info("feed moved for good", source=self.name)
+            reading.url = page.moved_to
+        before = reading.state.write()
+        if page.status != 304:
+            feed = await asyncio.to_thread(parse_feed, page.body, page.content_type)
+            reading.wait_seconds = minimum_seconds(feed)
+            for item in self._items(feed, page, reading, before):
+                yield item
+        yield Passed(cursor=reading.state.write(), counts={EventKind.HEARTBEAT: 1})
+
+    def _items(self, feed: Any, page: Page, reading: _Reading, cursor: str) -> list[SourcedItem]:
+        entries = entries_of(feed)
+        if not entries and feed.get("bozo"):
+            return [Rejected(cursor=cursor, reason="invalid_feed", position=_number(page.body))]
+        names = [identity_of(entry) for entry in entries]
+        items: list[SourcedItem] = []
+        if reading.state.newest and names and not any(map(reading.state.knows, names)):
+            items.append(Missed(cursor=cursor, reason="list_overflow"))
+        items += [
+            item
+            for entry in reversed(entries)
+            for item in self._item(entry, page.url, reading, cursor)
+        ]
+        reading.state = _State(
+            etag=page.validators.etag,
+            last_modified=page.validators.last_modified,
+            newest="".join(_short(name) for name in names[:REMEMBERED]),
+        )
+        return items
+
+    def _item(
+        self, entry: Entry, base_url: str, reading: _Reading, cursor: str
+    ) -> list[SourcedItem]:
+        try:
+            new = to_new_post(entry, base_url)
+        except InvalidMessageError as error:
+            position = _number(repr(sorted(map(str, entry))).encode() + identity_of(entry).encode())
+            return [Rejected(cursor=cursor, reason=error.reason, position=position)]
+        known = reading.revisions.pop(new.id, None)
+        reading.revisions[new.id] = new.revision
+        if len(reading.revisions) > MAX_KNOWN:
+            del reading.revisions[next(iter(reading.revisions))]
+        if known == new.revision:
+            return []
+        post = new.to_domain(source=self.name, observed_at=self._clock.now())
+        kind = EventKind.POST if known is None else EventKind.EDIT
+        return [SourcedPost(post=post, cursor=cursor, kind=kind)]
+
+
+def _check(page: Page) -> None:
+    if page.status in {410, 451}:
+        raise SourceGoneError("the feed is gone for good: take its entry out of the sources' file")
+    if page.status == 404:
+        raise SourceError("status 404")
+    if len(page.body) > MAX_FEED_BYTES:
+        raise SourceError(f"a feed of more than {MAX_FEED_BYTES} bytes")
+
+
+def _short(name: str) -> str:
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+def _number(content: bytes) -> int:
+    """Number what has no number: 60 bits, the same each time that it is read."""
+    return int(hashlib.sha256(content).hexdigest()[:15], 16)
