@@ -19,9 +19,7 @@ async def host() -> AsyncIterator[Host]:
 
 @pytest.fixture
 async def robots(host: Host, clock: FakeClock) -> AsyncIterator[Robots]:
-    client = PoliteClient(
-        clock=clock, sleep=Sleeper(clock), allow_origins=frozenset({host.origin})
-    )
+    client = PoliteClient(clock=clock, sleep=Sleeper(clock), allow_origins=frozenset({host.origin}))
     yield Robots(client, clock)
     await client.close()
 
