@@ -307,11 +307,22 @@ async def test_a_board_that_asks_to_be_left_alone_is(board: Board, build: Any) -
         await readings(build(pages=1), None)
 
 
-async def test_a_list_that_moved_to_another_host_is_told(board: Board, build: Any) -> None:
-    moved = board.host.origin.replace("127.0.0.1", "localhost")
-    board.host.give("/list?page=1", status=301, Location=f"{moved}/list?page=1")
-    with pytest.raises((SourceError, ConfigurationError)):
-        await readings(build(), None)
+async def test_what_moved_to_another_host_is_not_read(board: Board, clock: FakeClock) -> None:
+    async with hosted() as other:
+        origins = frozenset({board.host.origin, other.origin})
+        source = BoardSource(
+            a_config(board, pages=1), clock=clock, sleep=Sleeper(clock), allow_origins=origins
+        )
+        board.lists([1])
+        other.give("/view?no=1", "<div class=body>x</div>")
+        board.host.give("/view?no=1", status=302, Location=f"{other.origin}/view?no=1")
+        items = await readings(source, None)
+        assert rejected(items) == [("unreadable_page", 1, "1")]
+        other.give("/list?page=1", "<tr class=row>")
+        board.host.give("/list?page=1", status=301, Location=f"{other.origin}/list?page=1")
+        with pytest.raises(SourceError, match="another host"):
+            await readings(source, None)
+        await source.close()
 
 
 async def test_a_cursor_of_another_source_is_told(board: Board, build: Any) -> None:
