@@ -10,6 +10,7 @@ from monitors.keystore import KeyStore
 from monitors.keywords import WatchedKeyword
 from monitors.lookback import DEFAULT_LOOKBACK, load_lookback, may_hold, place_of
 from monitors.register import CaseRegister
+from monitors.spelling_changes import watched_keywords
 from monitors.spellings import SLANG_SIMILARITY, in_force
 from streams.clock import Clock
 from streams.errors import KeyDestroyedError, SealError
@@ -47,10 +48,9 @@ def build_search_desk(
 
     def watched(case: CaseId) -> Sequence[WatchedKeyword]:
         try:
-            found = register.list_keywords(case)
+            return watched_keywords(register, case)
         except (KeyDestroyedError, SealError):  # withdrawn meanwhile: nothing may be asked
             return []
-        return [WatchedKeyword(case=case, keyword=keyword, text=text) for keyword, text in found]
 
     place = place_of(settings.home, settings.lookback_url)
     again = SeenAgain(

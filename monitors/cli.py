@@ -15,11 +15,14 @@ from monitors.cases import AgeClass, Case, Consent, LegalBasis, NewCase, is_lawf
 from monitors.command_line import (
     AsJson,
     CaseName,
+    Keyword,
+    Words,
     iso,
     opened_database,
     opened_register,
     print_json,
     print_table,
+    read_words,
     say,
     set_actor,
 )
@@ -28,6 +31,7 @@ from monitors.migrate import HEAD
 from monitors.negative_cli import negative_app
 from monitors.reference_cli import reference_app
 from monitors.register import CaseRegister, check_keyword
+from monitors.spelling_cli import add_spellings, list_spellings, switch_spellings_off
 from monitors.spellings import spellings_of
 from streams.errors import CaseError
 from streams.settings import Settings
@@ -44,6 +48,9 @@ case_app = typer.Typer(
     help="Cases: open, show, end; keywords, references.", no_args_is_help=True, add_completion=False
 )
 keyword_app = typer.Typer(help="A case's keywords.", no_args_is_help=True, add_completion=False)
+keyword_app.command("spellings")(list_spellings)
+keyword_app.command("spell")(add_spellings)
+keyword_app.command("unspell")(switch_spellings_off)
 case_app.add_typer(keyword_app, name="keyword")
 case_app.add_typer(reference_app, name="reference")
 case_app.add_typer(negative_app, name="negative")
@@ -178,15 +185,12 @@ def set_consents(
 @keyword_app.command("add")
 def add_keywords(
     name: CaseName,
-    words: Annotated[
-        list[str],
-        typer.Argument(metavar="WORD…", help="`-`: one a line of standard input, out of sight."),
-    ],
+    words: Words,
     *,
     as_json: AsJson = False,
 ) -> None:
     """Watch for words, and print the variants that will be found; all of them, or none."""
-    given = _read_words() if words == ["-"] else words
+    given = read_words(words)
     for word in given:
         check_keyword(word)
     with opened_register() as register:
@@ -211,7 +215,7 @@ def list_keywords(name: CaseName, *, as_json: AsJson = False) -> None:
 @keyword_app.command("remove")
 def remove_keyword(
     name: CaseName,
-    keyword: Annotated[str, typer.Argument(metavar="KEYWORD", help="Its identifier.")],
+    keyword: Keyword,
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -219,11 +223,6 @@ def remove_keyword(
     with opened_register() as register:
         register.remove_keyword(name, keyword)
     say({"keyword": keyword, "removed": True}, f"{keyword} is removed", as_json=as_json)
-
-
-def _read_words() -> list[str]:
-    """Read words that `ps` and the shell's history shall not show: a keyword may be a name."""
-    return [word for line in sys.stdin.read().splitlines() if (word := line.strip())]
 
 
 @audit_app.command("head")

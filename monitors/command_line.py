@@ -3,6 +3,7 @@
 import getpass
 import json
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -24,6 +25,12 @@ from streams.settings import Settings
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON, one object a line.")]
 CaseName = Annotated[str, typer.Argument(metavar="CASE", help="Identifier or alias.")]
+
+Keyword = Annotated[str, typer.Argument(metavar="KEYWORD", help="Its identifier.")]
+Words = Annotated[
+    list[str],
+    typer.Argument(metavar="WORD…", help="`-`: one a line of standard input, out of sight."),
+]
 
 CURES: Mapping[str, str] = {
     "decoder_crashed": "it broke the decoder, or took it too long: re-encode it",
@@ -70,6 +77,17 @@ def say(row: dict[str, Any], words: str, *, as_json: bool) -> None:
         print_json(row)
     else:
         typer.echo(printable(words))
+
+
+def read_words(words: list[str]) -> list[str]:
+    """Read words that `ps` and the shell's history shall not show: a keyword may be a name.
+
+    Args:
+        words: as given; `-` alone stands for the lines of standard input.
+    """
+    if words != ["-"]:
+        return words
+    return [word for line in sys.stdin.read().splitlines() if (word := line.strip())]
 
 
 def require_files(paths: Sequence[Path]) -> None:

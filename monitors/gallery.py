@@ -23,6 +23,7 @@ from monitors.negatives import load_negatives
 from monitors.references import has_its_space, open_features
 from monitors.register import open_keyword
 from monitors.shelf import NegativeBank, Shelf
+from monitors.spelling_changes import with_changes
 from monitors.tables import cases, features, gallery_version, keywords, references
 from streams.clock import Clock
 from streams.errors import ConfigurationError, GalleryStaleError, KeyDestroyedError, SealError
@@ -236,7 +237,7 @@ class GalleryKeeper:
             except (KeyDestroyedError, SealError):
                 continue
             found.append(WatchedKeyword(case=case, keyword=keyword, text=text))
-        return tuple(found), len(rows) - len(found)
+        return with_changes(connection, self._keystore, found), len(rows) - len(found)
 
 
 def check_spaces(connection: Connection, space: str, now: datetime) -> None:

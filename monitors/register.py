@@ -33,6 +33,7 @@ from monitors.tables import (
     contents,
     features,
     held_sightings,
+    keyword_spellings,
     keywords,
     negatives,
     references,
@@ -213,6 +214,7 @@ class CaseRegister:
         with self.database.write() as connection:
             case = find_case(connection, name, lock=True).id
             own = (keywords.c.id == keyword, keywords.c.case_id == case)
+            _delete_spellings(connection, *own)
             if not connection.execute(sa.delete(keywords).where(*own)).rowcount:
                 raise UnknownKeywordError("the case has no such keyword")
             raise_gallery_version(connection)
@@ -287,6 +289,7 @@ class CaseRegister:
         connection.execute(sa.update(cases).where(cases.c.id == case.id).values(ended))
         detail: Detail = {}
         if status is CaseStatus.WITHDRAWN:
+            _delete_spellings(connection, keywords.c.case_id == case.id)
             gone = connection.execute(sa.delete(keywords).where(keywords.c.case_id == case.id))
             detail = {"keywords": gone.rowcount, "features": _delete_features(connection, case.id)}
             _delete_sighted(connection, case.id)
@@ -359,6 +362,11 @@ def open_keyword(keystore: KeyStore, case: CaseId, keyword: KeywordId, sealed: b
 
 def _columns(consents: Collection[Consent]) -> dict[str, Any]:
     return {f"consent_{consent}": consent in consents for consent in Consent}
+
+
+def _delete_spellings(connection: Connection, *whose: sa.ColumnElement[bool]) -> None:
+    own = sa.select(keywords.c.id).where(*whose)
+    connection.execute(sa.delete(keyword_spellings).where(keyword_spellings.c.keyword_id.in_(own)))
 
 
 def _delete_features(

@@ -7,6 +7,7 @@ from monitors.database import Database
 from monitors.keywords import WatchedKeyword
 from monitors.lookback import MemoryLookBackStore
 from monitors.register import CaseRegister
+from monitors.spelling_changes import SpellingEditor
 from streams.settings import Settings
 from streams.sources.catalogue import Catalogue
 from streams.types import CaseId, KeywordId
@@ -30,11 +31,12 @@ def test_a_case_is_asked_for_by_its_keywords_until_it_is_withdrawn(
     database: Database, clock: FakeClock, register: CaseRegister, settings: Settings
 ) -> None:
     case = register.open(an_adults_case("A")).id
-    register.add_keyword("A", "해치공주")
+    keyword = register.add_keyword("A", "해치공주")
+    SpellingEditor(register).add("A", keyword, ["해치언니"])
     intake = Intake(database, clock, "here")
     desk = build_search_desk(
         settings, Catalogue(), intake, Filing(database, MemoryLookBackStore), clock
     )
-    assert list(desk.words(case))[:1] == ["해치공주"]
+    assert list(desk.words(case))[:2] == ["해치공주", "해치언니"]
     register.withdraw("A")
     assert list(desk.words(case)) == []
