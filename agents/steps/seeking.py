@@ -13,6 +13,10 @@ be none only so many are looked at (`triaging.MAX_NEAR_TRIES`)."""
 MAX_JOINED = 20_000
 """Characters from which texts are read one by one: a fifth of what is searched of one text."""
 
+_PARTING = "\n\u16a0\n"
+"""Stands between texts: a rune, which no keyword holds. A gap alone would let loose letters of two
+texts run together, and hide initials."""
+
 Texts = tuple[PostKey, tuple[str, ...]]
 
 
@@ -32,5 +36,5 @@ def _hold(index: KeywordIndex, posts: Sequence[Texts]) -> bool:
     if len(posts) > 1:
         if sum(map(len, texts)) > MAX_JOINED:
             return True
-        texts = ["\n".join(texts)]
+        texts = [_PARTING.join(texts)]
     return any(hit.similarity >= URGENT_SIMILARITY for hit in index.find(texts))

@@ -8,7 +8,7 @@ from agents.steps.triaging import URGENT_SIMILARITY, KeywordIndex
 from monitors.keywords import WatchedKeyword
 from streams.types import CaseId, KeywordId, PostKey
 
-WORDS = ["해치공주", "김민지", "blue tiger 77"]
+WORDS = ["해치공주", "김민지", "blue tiger 77", "ㅎㅊㄱㅈ"]
 INDEX = KeywordIndex(
     [WatchedKeyword(case=CaseId("c"), keyword=KeywordId(word), text=word) for word in WORDS]
 )
@@ -24,6 +24,8 @@ PARTS = [
     "77",
     "오늘",
     "날씨 좋다",
+    "ㅋㅋ",
+    "ㅣ",
     "",
 ]
 
@@ -52,3 +54,8 @@ def test_long_texts_are_read_one_by_one() -> None:
     far = (PostKey("1" * 32), ("바다 " * MAX_JOINED + WORDS[0],))
     near = (PostKey("2" * 32), ("오늘",))
     assert that_hold(INDEX, [far, near]) == [far[0]]
+
+
+def test_loose_letters_of_another_text_hide_no_initials() -> None:
+    laughing, meant = (PostKey("1"), ("오늘 ㅋㅋ",)), (PostKey("2"), ("ㅎㅊㄱㅈ",))
+    assert that_hold(INDEX, [laughing, meant, laughing]) == [meant[0]]
