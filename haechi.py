@@ -35,7 +35,7 @@ class Mounted:
 COMMANDS: Mapping[str, Mounted] = {
     "up": Mounted("agents.cli", "up", "Broker, collector, workers and console of one machine."),
     "models": Mounted("gpu_kernels.cli", "build_cli", "Model weights: list them, pull them."),
-    "case": Mounted("alerts.case_cli", "case_app", "Cases: open, show, end; keywords, references."),
+    "case": Mounted("agents.case_cli", "case_app", "Cases: open, show, end; keywords, references."),
     "scan": Mounted("agents.scanning", "scan", "Files and folders against every active case."),
     "search": Mounted("agents.search_cli", "search", "Every source and all that was seen."),
     "task": Mounted("alerts.cli", "task_app", "Takedown tasks."),
