@@ -3,6 +3,11 @@
 import random
 import unicodedata
 from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from monitors.keywords import WatchedKeyword
+from monitors.spelling_changes import listed
+from monitors.spellings import SpellingKind
 
 FAMILY = "김이박최정강조윤장임한오서신권황안송류홍전고문양손배백허남심노하곽성차주우구민진"
 GIVEN = (
@@ -75,7 +80,7 @@ _DIGITS = str.maketrans({"o": "0", "i": "1", "l": "1", "e": "3", "a": "4", "s": 
 _SHAPES = str.maketrans({"a": "а", "e": "е", "o": "о", "c": "с", "p": "р", "i": "і"})
 _HANGUL_SHAPES = str.maketrans({"명": "띵", "귀": "커", "비": "네", "유": "윾", "대": "머"})
 
-TRICKS: Mapping[str, Callable[[str, random.Random], str]] = {
+_TEXTS: Mapping[str, Callable[[str, random.Random], str]] = {
     "as it is": lambda word, _draw: word,
     "spaces left out": lambda word, _draw: word.replace(" ", ""),
     "spaced out": _between(" "),
@@ -92,4 +97,23 @@ TRICKS: Mapping[str, Callable[[str, random.Random], str]] = {
     "repeated": _repeated,
     "misspelt": _misspelt,
 }
+
+Disguise: TypeAlias = Callable[[WatchedKeyword, random.Random], str]
+
+
+def _of_text(trick: Callable[[str, random.Random], str]) -> Disguise:
+    return lambda watched, draw: trick(watched.text, draw)
+
+
+TRICKS: Mapping[str, Disguise] = {name: _of_text(trick) for name, trick in _TEXTS.items()}
 """By name; what has none of the letters that a trick changes stays as it is."""
+
+
+def draw_spelling(kind: SpellingKind) -> Disguise:
+    """Give the disguise of writing a keyword as one of its spellings of a kind, if it has one."""
+
+    def disguise(watched: WatchedKeyword, draw: random.Random) -> str:
+        some = [one.spelling.text for one in listed(watched) if one.spelling.kind is kind]
+        return draw.choice(some) if some else watched.text
+
+    return disguise

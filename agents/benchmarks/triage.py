@@ -10,19 +10,44 @@ from typing import Any
 
 from rapidfuzz import fuzz, process
 
-from agents.benchmarks.drawn_keywords import ENGLISH, TRICKS, WORDS, draw_keyword
+from agents.benchmarks.drawn_keywords import (
+    ENGLISH,
+    TRICKS,
+    WORDS,
+    Disguise,
+    draw_keyword,
+    draw_spelling,
+)
 from agents.steps.triaging import URGENT_SIMILARITY, KeywordIndex
 from monitors import keywords
 from monitors.keywords import WatchedKeyword
+from monitors.spellings import SpellingKind
 from streams.types import CaseId, KeywordId
 
 POST = 200
 """Characters of a post."""
 KEYWORDS_A_CASE = 20
+WITH_ADDED = 5
+"""Of so many keywords, an officer added a spelling to one."""
 _BARE_POSTS = 5
 """That RapidFuzz alone is given: it takes a thousand times as long."""
+_DRAWS = 100
+"""After which a way to disguise that changes no keyword is used as it is."""
 
 Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """Of planted words.
+
+    Args:
+        found: as a hit of their keyword, initials included that are too weak to be urgent.
+        urgent: as one that makes its post urgent.
+    """
+
+    found: float
+    urgent: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +63,7 @@ class TriageFigures:
         ratio: of the two.
         recall: of planted keywords, by the way in which they were disguised.
         recall_of_all: of them together.
+        spellings: of planted spellings that an officer is shown, by kind.
         false_posts: share of ordinary posts that a keyword made urgent which does not stand there.
     """
 
@@ -49,6 +75,7 @@ class TriageFigures:
     ratio: float
     recall: dict[str, float]
     recall_of_all: float
+    spellings: dict[str, Share]
     false_posts: float
 
     def to_json(self) -> dict[str, Any]:
@@ -76,34 +103,29 @@ def measure_triage(
         seed: of the drawing.
     """
     draw = random.Random(seed)  # noqa: S311 - a drawing that repeats
-    drawn = [draw_keyword(draw) for _ in range(cases * KEYWORDS_A_CASE)]
+    watched = _watched(cases * KEYWORDS_A_CASE, draw)
     posts = _posts(texts, count, draw)
-    progress(f"making {len(drawn)} keywords ready")
+    progress(f"making {len(watched)} keywords ready")
     started = time.process_time()
-    index = KeywordIndex(
-        [
-            WatchedKeyword(
-                case=CaseId(str(i // KEYWORDS_A_CASE)), keyword=KeywordId(str(i)), text=text
-            )
-            for i, text in enumerate(drawn)
-        ]
-    )
+    index = KeywordIndex(watched)
     build_seconds = time.process_time() - started
     progress(f"searching {count} posts")
     started = time.process_time()
     hits = [index.find([post]) for post in posts]
     ours = count / (time.process_time() - started)
     progress("RapidFuzz alone")
-    theirs = _bare(drawn, posts[:_BARE_POSTS])
+    theirs = _bare([one.text for one in watched], posts[:_BARE_POSTS])
     false = sum(
         any(
-            hit.similarity >= URGENT_SIMILARITY and not _stands(drawn[int(hit.keyword)], post)
+            hit.similarity >= URGENT_SIMILARITY and not _stands(watched[int(hit.keyword)], post)
             for hit in found
         )
         for found, post in zip(hits, posts, strict=True)
     )
     progress("disguised keywords")
-    recall = {name: _found(index, drawn, posts, name, planted, draw) / planted for name in TRICKS}
+    planting = _Planting(index=index, watched=watched, posts=posts, count=planted, draw=draw)
+    recall = {name: planting.plant(trick).urgent for name, trick in TRICKS.items()}
+    spellings = {kind.value: planting.plant(draw_spelling(kind)) for kind in SpellingKind}
     return TriageFigures(
         cases=cases,
         build_seconds=build_seconds,
@@ -113,36 +135,65 @@ def measure_triage(
         ratio=ours / theirs,
         recall=recall,
         recall_of_all=sum(recall.values()) / len(recall),
+        spellings=spellings,
         false_posts=false / count,
     )
 
 
-def _found(
-    index: KeywordIndex,
-    drawn: Sequence[str],
-    posts: Sequence[str],
-    trick: str,
-    planted: int,
-    draw: random.Random,
-) -> int:
-    """Count the disguised keywords that make their post urgent."""
-    found = 0
-    for _ in range(planted):
-        place = draw.randrange(len(drawn))
-        disguised = TRICKS[trick](drawn[place], draw)
-        words = draw.choice(posts).split()
-        words.insert(draw.randint(0, len(words)), disguised)
-        same = {i for i, one in enumerate(drawn) if one == drawn[place]}
-        hits = index.find([" ".join(words)])
-        found += any(
-            int(hit.keyword) in same and hit.similarity >= URGENT_SIMILARITY for hit in hits
+def _watched(count: int, draw: random.Random) -> list[WatchedKeyword]:
+    return [
+        WatchedKeyword(
+            case=CaseId(str(i // KEYWORDS_A_CASE)),
+            keyword=KeywordId(str(i)),
+            text=draw_keyword(draw),
+            added=() if i % WITH_ADDED else (draw_keyword(draw),),
         )
-    return found
+        for i in range(count)
+    ]
 
 
-def _stands(keyword: str, post: str) -> bool:
-    """Tell whether a keyword stands in a post as anybody reads it, spaces aside."""
-    return _plain(keyword) in _plain(post)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Planting:
+    """Puts disguised keywords into posts, and looks for them."""
+
+    index: KeywordIndex
+    watched: Sequence[WatchedKeyword]
+    posts: Sequence[str]
+    count: int
+    draw: random.Random
+
+    def plant(self, disguise: Disguise) -> Share:
+        """Count those of the disguised keywords that are found."""
+        best = [self._best(*self._disguised(disguise)) for _ in range(self.count)]
+        return Share(
+            found=sum(one > 0 for one in best) / self.count,
+            urgent=sum(one >= URGENT_SIMILARITY for one in best) / self.count,
+        )
+
+    def _disguised(self, disguise: Disguise) -> tuple[WatchedKeyword, str]:
+        """Draw a keyword that the disguise changes."""
+        for _ in range(_DRAWS):
+            one = self.draw.choice(self.watched)
+            disguised = disguise(one, self.draw)
+            if disguised != one.text:
+                return one, disguised
+        one = self.draw.choice(self.watched)
+        return one, disguise(one, self.draw)
+
+    def _best(self, planted: WatchedKeyword, disguised: str) -> float:
+        words = self.draw.choice(self.posts).split()
+        words.insert(self.draw.randint(0, len(words)), disguised)
+        hits = self.index.find([" ".join(words)])
+        return max(
+            (hit.similarity for hit in hits if self.watched[int(hit.keyword)].text == planted.text),
+            default=0.0,
+        )
+
+
+def _stands(keyword: WatchedKeyword, post: str) -> bool:
+    """Tell whether a keyword, or what was added, stands in a post as anybody reads it."""
+    plain = _plain(post)
+    return any(_plain(one) in plain for one in (keyword.text, *keyword.added))
 
 
 def _plain(text: str) -> str:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from agents.benchmarks.drawn_keywords import TRICKS
 from agents.benchmarks.triage import measure_triage
+from monitors.spellings import SpellingKind
 
 
 def test_disguised_keywords_are_counted_beside_posts_a_second(tmp_path: Path) -> None:
@@ -14,6 +15,10 @@ def test_disguised_keywords_are_counted_beside_posts_a_second(tmp_path: Path) ->
     assert set(found["recall"]) == set(TRICKS)
     assert found["recall"]["as it is"] == found["recall"]["spaced out"] == 1
     assert found["recall"]["misspelt"] > 0.5
+    assert set(found["spellings"]) == set(SpellingKind)
+    for kind, share in found["spellings"].items():
+        assert share["found"] >= (0.5 if kind == "misspelt" else 1), kind
+    assert found["spellings"]["added"]["urgent"] == 1
     assert 0.9 < found["recall_of_all"] <= 1
     assert found["false_posts"] <= 0.1
     assert min(found["posts_a_second"], found["bare_posts_a_second"]) > 0
