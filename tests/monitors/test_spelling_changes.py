@@ -160,9 +160,9 @@ def test_a_cases_keywords_come_with_their_changes_until_it_is_withdrawn(
     register.add_keyword("A", "고래상어")
     editor.add("A", keyword, ["해치언니"])
     case = register.find("A").id
-    changed, bare = watched_keywords(register, case)
-    assert changed == editor.watched("A", keyword)
-    assert (bare.text, bare.added, bare.off) == ("고래상어", (), ())
+    found = {one.text: one for one in watched_keywords(register, case)}
+    assert found["해치공주"] == editor.watched("A", keyword)
+    assert (found["고래상어"].added, found["고래상어"].off) == ((), ())
     register.withdraw("A")
     assert watched_keywords(register, case) == ()
 
