@@ -28,6 +28,7 @@ from streams.clock import Clock
 from streams.errors import ConfigurationError, DatabaseUnavailableError
 from streams.settings import Settings
 from streams.sources.push import build_push_app
+from streams.sources.websub import Hubs, build_router
 
 log = structlog.get_logger()
 
@@ -138,7 +139,7 @@ class Collector:
             owner=self._owner,
             reproduce_after_seconds=self._settings.reproduce_after_seconds,
         )
-        push = _push_server(self._settings, self._intake, self._clock)
+        push = _push_server(self._settings, self._intake, self._clock, self._streams.hubs)
         readers = self._streams.build_readers(self._database, self._intake)
         filing = Filing.from_settings(self._settings, self._database)
         searching = self._streams.build_searching(self._intake, filing)
@@ -193,8 +194,12 @@ def _bound(settings: Settings) -> Iterator[socket.socket]:
         yield opened
 
 
-def _push_server(settings: Settings, intake: Intake, clock: Clock) -> uvicorn.Server:
+def _push_server(
+    settings: Settings, intake: Intake, clock: Clock, hubs: Hubs | None
+) -> uvicorn.Server:
     app = build_push_app(token=push_token(settings), accept=intake.accept, clock=clock)
+    if hubs is not None:
+        app.include_router(build_router(hubs))
     return _PushServer(
         uvicorn.Config(
             app,

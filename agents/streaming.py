@@ -29,6 +29,7 @@ from streams.sources.catalogue import Catalogue, read_catalogue
 from streams.sources.config import SourceConfig
 from streams.sources.replay import ReplaySource
 from streams.sources.source import Source, SourcedItem
+from streams.sources.websub import Hubs
 
 log = structlog.get_logger()
 
@@ -95,7 +96,8 @@ class Streams:
     ) -> None:
         self._settings = settings
         self._clock = clock
-        self._streams = streams = catalogue.build_streams(clock, settings.fetch_allow)
+        self.hubs = None if settings.push_url is None else Hubs(settings.push_url, clock)
+        self._streams = streams = catalogue.build_streams(clock, settings.fetch_allow, self.hubs)
         self._catalogue = catalogue
         self._replay = replay
         configs = [config for config, _ in streams]

@@ -133,6 +133,11 @@ class Settings(BaseSettings):
     sla_seconds: float = Field(default=180, gt=0, description="Observed to task open.")
     push_host: str = Field(default="127.0.0.1", description="Address of the push endpoint.")
     push_port: int = Field(default=8601, ge=0, le=65535, description="Port of the push endpoint.")
+    push_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s]+$",
+        description="The push endpoint's address as feeds' hubs reach it; none: none is asked.",
+    )
     push_token: SecretStr | None = Field(
         default=None, description="Bearer token of the push endpoint; none: made at first start."
     )

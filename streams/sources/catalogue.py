@@ -13,6 +13,7 @@ from streams.clock import Clock
 from streams.errors import ConfigurationError
 from streams.sources.config import SourceConfig, parse, read_toml
 from streams.sources.source import SearchSource, Source
+from streams.sources.websub import Hubs
 
 MAX_SOURCES = 16
 """Of streams and searches together: their names are metric labels of fewer than 20 values, and
@@ -58,17 +59,25 @@ class Named:
     config: SourceConfig
     adapter: Adapter
 
-    def build(self, clock: Clock, allow_origins: frozenset[str] = frozenset()) -> Any:
+    def build(
+        self,
+        clock: Clock,
+        allow_origins: frozenset[str] = frozenset(),
+        hubs: Hubs | None = None,
+    ) -> Any:
         """Build the source.
 
         Args:
             clock: for times.
             allow_origins: private origins that it may reach, where it follows strangers' addresses.
+            hubs: where pings arrive, for a source that can be told of what is new.
 
         Raises:
             ConfigurationError: it cannot work with these settings.
         """
-        tools = {"allow_origins": allow_origins} if self.config.guarded else {}
+        tools: dict[str, Any] = {"allow_origins": allow_origins} if self.config.guarded else {}
+        if self.config.subscribes:
+            tools["hubs"] = hubs
         return _load(self.adapter, self.adapter.source)(self.config, clock=clock, **tools)
 
 
@@ -80,11 +89,14 @@ class Catalogue:
     searches: Sequence[Named] = ()
 
     def build_streams(
-        self, clock: Clock, allow_origins: frozenset[str] = frozenset()
+        self,
+        clock: Clock,
+        allow_origins: frozenset[str] = frozenset(),
+        hubs: Hubs | None = None,
     ) -> list[tuple[SourceConfig, Source]]:
         """Build the enabled streams; see `Named.build`."""
         enabled = [one for one in self.streams if one.config.enabled]
-        return [(one.config, one.build(clock, allow_origins)) for one in enabled]
+        return [(one.config, one.build(clock, allow_origins, hubs)) for one in enabled]
 
     def build_searches(self, clock: Clock) -> list[SearchSource]:
         """Build the enabled searches."""

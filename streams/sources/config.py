@@ -27,6 +27,9 @@ class SourceConfig(BaseModel):
     guarded: ClassVar[bool] = False
     """Whether its source takes `allow_origins`, for it follows addresses that strangers wrote."""
 
+    subscribes: ClassVar[bool] = False
+    """Whether its source takes `hubs`, to be told when it has something new."""
+
     kind: str = Field(description="Which adapter reads it.")
     name: Name = Field(description="Unique; names it in lists, cursors and metrics.")
     enabled: bool = True

@@ -19,10 +19,12 @@ from streams.sources.feed_entries import (
     MAX_FEED_BYTES,
     Entry,
     entries_of,
+    hub_of,
     identity_of,
     minimum_seconds,
     parse_feed,
     to_new_post,
+    topic_of,
 )
 from streams.sources.polite import Page, PoliteClient, Validators, named_by_operator
 from streams.sources.source import (
@@ -33,8 +35,12 @@ from streams.sources.source import (
     SourcedItem,
     SourcedPost,
 )
+from streams.sources.websub import Hubs
 
 log = structlog.get_logger()
+
+PING_PAUSE_SECONDS = 10.0
+"""Between two readings at least, however often a hub calls."""
 
 MAX_CURSOR = 256
 """Characters that a cursor may have (`monitors.tables.cursors`)."""
@@ -50,6 +56,7 @@ class FeedConfig(SourceConfig):
     """A feed."""
 
     guarded: ClassVar[bool] = True
+    subscribes: ClassVar[bool] = True
 
     kind: Literal["feed"] = "feed"
     url: HttpUrl = Field(description="Of the feed.")
@@ -58,6 +65,9 @@ class FeedConfig(SourceConfig):
         ge=30,
         le=86_400,
         description="Between two readings, or longer as the feed asks.",
+    )
+    websub: bool = Field(
+        default=True, description="Let its hub wake the reading, where HAECHI_PUSH_URL is set."
     )
     silent_seconds: float = Field(
         default=3600, gt=0, le=2_592_000, description="Without a reading, it is stalled."
@@ -105,6 +115,8 @@ class _Reading:
     state: _State
     revisions: dict[str, str] = field(default_factory=dict)
     wait_seconds: float = 0.0
+    hub: str | None = None
+    topic: str | None = None
 
 
 class FeedSource:
@@ -116,6 +128,7 @@ class FeedSource:
         client: fetches; one of its own where there is none.
         sleep: waits, in seconds.
         allow_origins: private origins that may be reached.
+        hubs: where a hub's pings arrive; None: no hub is asked.
     """
 
     def __init__(
@@ -126,6 +139,7 @@ class FeedSource:
         client: PoliteClient | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         allow_origins: frozenset[str] = frozenset(),
+        hubs: Hubs | None = None,
     ) -> None:
         self.name = config.name
         self._config = config
@@ -133,6 +147,8 @@ class FeedSource:
         self._sleep = sleep
         self._client = client
         self._allow_origins = allow_origins
+        self._hubs = hubs if config.websub else None
+        self._subscription = self._hubs.subscription(config.name) if self._hubs else None
 
     async def posts(self, cursor: str | None) -> AsyncIterator[SourcedItem]:
         """Give entries, the oldest first, and a heartbeat after each reading.
@@ -165,7 +181,32 @@ class FeedSource:
                 )
             async for item in self._take(page, reading):
                 yield item
-            await self._sleep(max(self._config.poll_seconds, reading.wait_seconds))
+            await self._subscribe(client, reading)
+            await self._pause(max(self._config.poll_seconds, reading.wait_seconds))
+
+    async def _subscribe(self, client: PoliteClient, reading: _Reading) -> None:
+        if self._hubs is not None and self._subscription is not None and reading.hub is not None:
+            topic = reading.topic or reading.url
+            await self._hubs.subscribe(self._subscription, client, reading.hub, topic)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait for the next reading; a ping ends it, but not at once after the last."""
+        if self._subscription is None:
+            await self._sleep(seconds)
+            return
+        await self._sleep(min(PING_PAUSE_SECONDS, seconds))
+        wake = self._subscription.wake
+        waits = [asyncio.ensure_future(wake.wait()), asyncio.ensure_future(self._rest(seconds))]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waits:
+                one.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+        wake.clear()
+
+    async def _rest(self, seconds: float) -> None:
+        await self._sleep(max(0.0, seconds - PING_PAUSE_SECONDS))
 
     async def _take(self, page: Page, reading: _Reading) -> AsyncGenerator[SourcedItem, None]:
         """Give what one answer holds; only the heartbeat at its end moves the cursor."""
@@ -177,6 +218,7 @@ class FeedSource:
         if page.status != 304:
             feed = await asyncio.to_thread(parse_feed, page.body, page.content_type)
             reading.wait_seconds = minimum_seconds(feed)
+            reading.hub, reading.topic = hub_of(feed), topic_of(feed)
             for item in self._items(feed, page, reading, before):
                 yield item
         yield Passed(cursor=reading.state.write(), counts={EventKind.HEARTBEAT: 1})
