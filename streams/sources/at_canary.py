@@ -1,15 +1,19 @@
-"""A canary of the AT Protocol: a post by an account of the operator's own."""
+"""A canary of the AT Protocol: a post by an account of the operator's own, and who sends it."""
 
 import secrets
+from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from streams.clock import Clock
 from streams.errors import SourceError
 from streams.sources.answers import ServiceUrl
+from streams.sources.at_events import EXPECTED_SECONDS
 from streams.sources.at_records import POSTS
 from streams.sources.at_session import Account, AtSession
-from streams.sources.config import Token
+from streams.sources.canary import Canary
+from streams.sources.config import SourceConfig, Token
+from streams.sources.source import EventKind
 
 TEXT = "This is a test of a monitoring service; it is deleted in a moment. {token}"
 RKEY_CHARACTERS = 512
@@ -23,6 +27,19 @@ class AtCanaryConfig(BaseModel):
     pds: ServiceUrl = Field(description="https://HOST of the account's server.")
     identifier: str = Field(min_length=1, description="The account's handle or DID.")
     password: Token = Field(description="An app password of the account.")
+
+
+class AtStreamConfig(SourceConfig):
+    """What both streams of the AT Protocol have: what they must give, and a canary."""
+
+    expect_seconds: Mapping[EventKind, float] = Field(
+        default=EXPECTED_SECONDS,
+        description="Kinds of event that must come at least so often, or are missing.",
+    )
+    canary: AtCanaryConfig | None = None
+
+    def build_canary(self, clock: Clock) -> Canary | None:
+        return None if self.canary is None else AtCanary(self.canary, clock=clock)
 
 
 class AtCanary:

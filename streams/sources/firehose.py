@@ -17,9 +17,8 @@ from websockets.typing import Data
 from streams.clock import Clock
 from streams.errors import ConsumerTooSlowError, InvalidMessageError
 from streams.sources.at_answers import NAME, RefusedError, to_error, to_plain
-from streams.sources.at_canary import AtCanary, AtCanaryConfig
+from streams.sources.at_canary import AtStreamConfig
 from streams.sources.at_events import (
-    EXPECTED_SECONDS,
     Operation,
     Origin,
     account_item,
@@ -28,8 +27,6 @@ from streams.sources.at_events import (
     to_item,
 )
 from streams.sources.at_records import COLLECTIONS
-from streams.sources.canary import Canary
-from streams.sources.config import SourceConfig
 from streams.sources.fields import parse_time
 from streams.sources.gathering import gathered
 from streams.sources.sockets import (
@@ -39,7 +36,7 @@ from streams.sources.sockets import (
     opened,
     read_cursor,
 )
-from streams.sources.source import EventKind, Missed, SourcedItem
+from streams.sources.source import Missed, SourcedItem
 
 PATH = "/xrpc/com.atproto.sync.subscribeRepos"
 
@@ -49,19 +46,11 @@ MAX_OPERATIONS = 1_000
 MAX_SEQ = 2**53
 
 
-class FirehoseConfig(SourceConfig):
+class FirehoseConfig(AtStreamConfig):
     """A PDS or a relay."""
 
     kind: Literal["firehose"] = "firehose"
     url: SocketUrl = Field(description="wss://HOST of a relay or a PDS; the path is appended.")
-    expect_seconds: Mapping[EventKind, float] = Field(
-        default=EXPECTED_SECONDS,
-        description="Kinds of event that must come at least so often, or are missing.",
-    )
-    canary: AtCanaryConfig | None = None
-
-    def build_canary(self, clock: Clock) -> Canary | None:
-        return None if self.canary is None else AtCanary(self.canary, clock=clock)
 
 
 class FirehoseSource:

@@ -18,9 +18,8 @@ from websockets.typing import Data
 from streams.clock import Clock
 from streams.errors import ConsumerTooSlowError, InvalidMessageError
 from streams.sources.at_answers import NAME, RefusedError, to_error, to_plain
-from streams.sources.at_canary import AtCanary, AtCanaryConfig
+from streams.sources.at_canary import AtStreamConfig
 from streams.sources.at_events import (
-    EXPECTED_SECONDS,
     Operation,
     Origin,
     account_item,
@@ -29,8 +28,6 @@ from streams.sources.at_events import (
     to_item,
 )
 from streams.sources.at_records import COLLECTIONS
-from streams.sources.canary import Canary
-from streams.sources.config import SourceConfig
 from streams.sources.fields import parse_time
 from streams.sources.gathering import gathered
 from streams.sources.sockets import (
@@ -41,7 +38,7 @@ from streams.sources.sockets import (
     opened,
     read_cursor,
 )
-from streams.sources.source import EventKind, Missed, SourcedItem
+from streams.sources.source import Missed, SourcedItem
 
 NSID = "network.bsky.jetstream.subscribeEvents"
 PATHS = {1: "/subscribe", 2: f"/xrpc/{NSID}"}
@@ -67,7 +64,7 @@ MAX_POSITION = 2**53
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class JetstreamConfig(SourceConfig):
+class JetstreamConfig(AtStreamConfig):
     """A Jetstream server."""
 
     kind: Literal["jetstream"] = "jetstream"
@@ -77,14 +74,6 @@ class JetstreamConfig(SourceConfig):
         default=0, ge=0, le=3600, description="Version 1: go on so much before the cursor, where "
         "another instance may answer: each stamps events by its own clock.",
     )  # fmt: skip
-    expect_seconds: Mapping[EventKind, float] = Field(
-        default=EXPECTED_SECONDS,
-        description="Kinds of event that must come at least so often, or are missing.",
-    )
-    canary: AtCanaryConfig | None = None
-
-    def build_canary(self, clock: Clock) -> Canary | None:
-        return None if self.canary is None else AtCanary(self.canary, clock=clock)
 
 
 class JetstreamSource:
