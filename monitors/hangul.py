@@ -9,6 +9,7 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import product
 from pathlib import Path
 
@@ -35,6 +36,9 @@ VOWELS = "".join(_compatibility(chr(0x1161 + i)) for i in range(21))
 FINALS = "".join(_compatibility(chr(0x11A8 + i)) for i in range(27))
 JAMO = "ㄱ-ㅣ"
 """The compatibility jamo, as the inside of a regular expression's set."""
+
+_KEYBOARD_JAMO = re.compile(f"[{JAMO}]")
+_ANY_JAMO = re.compile(f"[{JAMO}\u1100-\u11ff]")
 
 _LOOSE = {
     code: _compatibility(chr(code)) for code in (*range(0x1100, 0x1160), *range(0x1161, 0x1200))
@@ -81,8 +85,10 @@ def compose(text: str) -> str:
     """
     if text.isascii():
         return text
-    whole = unicodedata.normalize("NFC", text).translate(_LOOSE)
-    return _SPELLED.sub(_spelled, whole)
+    whole = unicodedata.normalize("NFC", text)
+    if not _ANY_JAMO.search(whole):
+        return whole
+    return _SPELLED.sub(_spelled, whole.translate(_LOOSE))
 
 
 def _spelled(match: re.Match[str]) -> str:
@@ -99,7 +105,12 @@ def _spelled(match: re.Match[str]) -> str:
 
 def attach(text: str) -> str:
     """Put a final that stands beside its open syllable where it belongs: 기ㅁ민지 to 김민지."""
-    return _ATTACHED.sub(_attached, text)
+    return _ATTACHED.sub(_attached, text) if has_loose(text) else text
+
+
+def has_loose(text: str) -> bool:
+    """Tell whether loose keyboard jamo stand in a text: most have none, and are soon read."""
+    return not text.isascii() and _KEYBOARD_JAMO.search(text) is not None
 
 
 def _attached(match: re.Match[str]) -> str:
@@ -113,6 +124,7 @@ def parts(letter: str) -> tuple[int, int, int]:
     return codes[0] - 0x1100, codes[1] - 0x1161, codes[2] - 0x11A7 if len(codes) > 2 else 0
 
 
+@lru_cache(maxsize=20_000)
 def elongations(letter: str) -> str:
     """Give the syllables that only draw out this open syllable's vowel; empty where none can."""
     if not is_syllable(letter):

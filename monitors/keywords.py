@@ -6,7 +6,9 @@ A text is read in three steps: `_spaced` (letters, folded, with gaps kept as sin
 
 import re
 import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from monitors import hangul
 from streams.types import CaseId, KeywordId
@@ -69,24 +71,49 @@ class Reading:
     Args:
         spaced: normalised letters, each gap a single space.
         letters: the skeleton's letters before repetitions are collapsed.
-        positions: for each of `letters`, where it stands in `spaced`.
         skeleton: `letters`, repetitions and drawn-out vowels collapsed.
     """
 
     spaced: str
     letters: str
-    positions: list[int]
     skeleton: str
+
+    @property
+    def positions(self) -> Sequence[int]:
+        """Where each of `letters` stands in `spaced`; of most texts nobody asks."""
+        return _positions(self.spaced)
+
+
+@lru_cache(maxsize=8)
+def _positions(spaced: str) -> Sequence[int]:
+    return [i for i, letter in enumerate(spaced) if letter != " " and not "ㄱ" <= letter <= "ㅣ"]
 
 
 class _Letters(dict[int, str]):
-    """A table for `str.translate` that learns what each character stands for."""
+    """A table for `str.translate` that learns what each character stands for.
+
+    Args:
+        shapes: characters that are read as others.
+    """
+
+    def __init__(self, shapes: Mapping[int, str]) -> None:
+        super().__init__()
+        self._shapes = shapes
 
     def __missing__(self, code: int) -> str:
-        letters = _letters_of(chr(code))[:_MAX_EXPANSION]
+        letters = _letters_of(self._shapes.get(code, chr(code)))[:_MAX_EXPANSION]
         if len(self) < _MAX_TABLE:
             self[code] = letters
         return letters
+
+
+class _Same(dict[int, str]):
+    """A table for `str.translate` that learns what it leaves alone: a miss costs much."""
+
+    def __missing__(self, code: int) -> str:
+        if len(self) < _MAX_TABLE:
+            self[code] = chr(code)
+        return chr(code)
 
 
 def _letters_of(char: str) -> str:
@@ -131,13 +158,16 @@ def _folding(section: str) -> dict[int, str]:
     return {ord(shown): meant for meant, shapes in data.items() for shown in shapes}
 
 
-_LETTERS = _Letters()
-_SHAPES = _folding("letters")
+_LETTERS = _Letters({})
+_SHAPED = _Letters(_folding("letters"))
 _SYMBOLS = _folding("symbols")
 _JAMO_SHAPES = _folding("jamo")
 _LOOKALIKES = _folding("digits") | hangul.lookalikes(
     hangul.DATA["syllables"]["with_finals"], hangul.DATA["syllables"]["whole"]
 )
+
+
+_FOLDED = _Same(_LOOKALIKES)
 
 
 def _set(table: dict[int, str]) -> str:
@@ -154,8 +184,8 @@ _THRICE = re.compile(r"(.)\1{2,}", re.DOTALL)
 _DRAWN_OUT = re.compile(rf"([{hangul.FIRST}-{hangul.LAST}])([{hangul.ELONGATING}]+)")
 
 
-def _spaced(text: str) -> str:
-    return hangul.compose(" ".join(text.translate(_LETTERS).split()))
+def _spaced(text: str, letters: _Letters = _LETTERS) -> str:
+    return hangul.compose(" ".join(text.translate(letters).split()))
 
 
 def normalise(text: str) -> str:
@@ -185,12 +215,11 @@ def read(text: str) -> tuple[Reading, ...]:
 
 
 def _read(text: str) -> Reading:
-    shaped = _BESIDE_JAMO.sub(lambda match: match[0].translate(_JAMO_SHAPES), text)
-    spaced = hangul.attach(_spaced(shaped.translate(_SHAPES)))
-    folded = spaced.translate(_LOOKALIKES)
-    letters = _DROPPED.sub("", folded)
-    kept = [i for i, letter in enumerate(folded) if letter != " " and not "ㄱ" <= letter <= "ㅣ"]
-    return Reading(spaced=spaced, letters=letters, positions=kept, skeleton=collapse(letters))
+    if hangul.has_loose(text):
+        text = _BESIDE_JAMO.sub(lambda match: match[0].translate(_JAMO_SHAPES), text)
+    spaced = hangul.attach(_spaced(text, _SHAPED))
+    letters = _DROPPED.sub("", spaced.translate(_FOLDED))
+    return Reading(spaced=spaced, letters=letters, skeleton=collapse(letters))
 
 
 def collapse(letters: str) -> str:

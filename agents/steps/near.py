@@ -33,6 +33,9 @@ MAX_GLANCED = 24
 AT_ONCE = 20_000
 """Stretches glanced at together: 4 MB of letters."""
 
+MAYBE = 1 << 17
+"""Slots of a table that tells at once of most runs of letters that they begin no part."""
+
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
 _PAD = "\0"
 """Stands around a text, so that a stretch at its edge is held against all of a spelling."""
@@ -95,6 +98,7 @@ class NearIndex:
         ]
         self._sizes, self._errors = np.array(sizes, np.intp), np.array(errors, np.intp)
         self._longest = max(sizes, default=0)
+        self._reach = max(errors, default=0)
         self._bits = _bits(_codes_of([one[:MAX_GLANCED] for one in spellings]).T)
         parts = [
             part
@@ -135,8 +139,10 @@ class NearIndex:
         places = np.arange(len(self._bits))[:, None] + self._longest
         for first in range(0, len(spelling), AT_ONCE):
             some = slice(first, first + AT_ONCE)
-            errors, wanted = self._errors[spelling[some]], self._bits[:, spelling[some]]
-            stands = (there[errors, start[some] + places] & wanted) == wanted
+            errors = self._errors.take(spelling[some])
+            wanted = self._bits.take(spelling[some], axis=1)
+            at = start[some] + errors * there.shape[1] + places
+            stands = (there.ravel().take(at) & wanted) == wanted
             enough = stands.sum(axis=0) >= len(stands) - errors
             kept.append(first + np.flatnonzero(enough))
         chosen = np.concatenate(kept) if kept else np.zeros(0, np.intp)
@@ -148,7 +154,7 @@ class NearIndex:
         Returns:
             Shape (most errors of any spelling + 1, letters and `_longest` beside them).
         """
-        reach = int(self._errors.max())
+        reach = self._reach
         there = np.zeros((reach + 1, len(codes) + 2 * self._longest), np.uint64)
         there[0, self._longest : self._longest + len(codes)] = _bits(codes)
         for more in range(1, reach + 1):
@@ -217,8 +223,10 @@ class _Table:
         order = np.argsort(numbers, kind="stable")
         self._keys, starts = np.unique(numbers[order], return_index=True)
         self._starts = np.append(starts, len(parts))
+        self._maybe = np.zeros(MAYBE, np.bool_)
+        self._maybe[_slots(self._keys)] = True
         ordered = [parts[i] for i in order]
-        self._letters = _codes_of([one.letters for one in ordered])
+        self._letters = np.ascontiguousarray(_codes_of([one.letters for one in ordered]).T)
         self._spelling, self._offset, self._errors = (
             np.array(one, np.intp)
             for one in zip(*((p.spelling, p.offset, p.errors) for p in ordered), strict=True)
@@ -236,32 +244,37 @@ class _Table:
             there: see `NearIndex._around`.
         """
         numbers = _numbers(_runs(codes, self._size))
-        at = np.minimum(np.searchsorted(self._keys, numbers), len(self._keys) - 1)
-        places = np.flatnonzero(self._keys[at] == numbers)
-        keys = at[places]
+        places = self._maybe.take(_slots(numbers)).nonzero()[0]
+        numbers = numbers.take(places)
+        at = np.minimum(self._keys.searchsorted(numbers), len(self._keys) - 1)
+        right = self._keys.take(at) == numbers
+        places, keys = places[right], at[right]
         if len(places) > MAX_PLACES:
             places, keys = _first_of_each(places, keys)
-        counts = self._starts[keys + 1] - self._starts[keys]
-        begins = np.repeat(self._starts[keys] - np.cumsum(counts) + counts, counts)
+        counts = self._starts.take(keys + 1) - self._starts.take(keys)
+        begins = np.repeat(self._starts.take(keys) - np.cumsum(counts) + counts, counts)
         rows = begins + np.arange(len(begins))
         place = np.repeat(places, counts)
-        for extra in range(self._size, self._letters.shape[1]):
-            wanted = self._letters[rows, extra]
-            letter = codes[np.minimum(place + extra, len(codes) - 1)]
+        for extra in range(self._size, len(self._letters)):
+            wanted = self._letters[extra].take(rows)
+            letter = codes.take(place + extra, mode="clip")
             whole = (wanted == 0) | ((letter == wanted) & (place + extra < len(codes)))
             rows, place = rows[whole], place[whole]
-        rows, place = self._glance(there, rows, place)
-        return self._spelling[rows], place - self._offset[rows]
+        kept = [
+            self._glance(there, rows[first : first + AT_ONCE], place[first : first + AT_ONCE])
+            for first in range(0, len(rows), AT_ONCE)
+        ]
+        if kept:
+            rows, place = (np.concatenate(one) for one in zip(*kept, strict=True))
+        return self._spelling.take(rows), place - self._offset.take(rows)
 
     def _glance(self, there: Codes, rows: Ints, place: Ints) -> tuple[Ints, Ints]:
         """Keep what has enough of the letters beside the part about where they should stand."""
-        errors = self._errors[rows]
-        missing = np.zeros(len(rows), np.intp)
-        for bits, away in zip(self._beside, self._away, strict=True):
-            wanted = bits[rows]
-            missing += (there[errors, place + away[rows]] & wanted) != wanted
-        kept = np.flatnonzero(missing <= errors)
-        return rows[kept], place[kept]
+        errors, wanted = self._errors.take(rows), self._beside.take(rows, axis=1)
+        at = self._away.take(rows, axis=1) + (place + errors * there.shape[1])
+        missing = ((there.ravel().take(at) & wanted) != wanted).sum(axis=0)
+        kept = (missing <= errors).nonzero()[0]
+        return rows.take(kept), place.take(kept)
 
 
 def _codes_of(texts: Sequence[str], width: int | None = None) -> Codes:
@@ -272,10 +285,14 @@ def _codes_of(texts: Sequence[str], width: int | None = None) -> Codes:
     return codes.reshape(len(texts), size).astype(np.uint64)
 
 
+_BIT_OF = np.uint64(1) << (np.arange(1 << 16, dtype=np.uint64) * np.uint64(37) % np.uint64(64))
+_BIT_OF[0] = 0
+"""Of a letter's last 16 bits: looked up, not reckoned."""
+
+
 def _bits(codes: Codes) -> Codes:
     """Give each letter one of 64 bits, a few share one; none where there is no letter."""
-    bits = np.uint64(1) << (codes * np.uint64(37) % np.uint64(64))
-    found: Codes = np.where(codes == 0, np.uint64(0), bits)
+    found: Codes = _BIT_OF.take((codes & np.uint64(len(_BIT_OF) - 1)).astype(np.intp))
     return found
 
 
@@ -292,6 +309,10 @@ def _numbers(runs: Sequence[Codes] | Codes) -> Codes:
         numbers = (numbers + letters) * _PRIME
         numbers ^= numbers >> np.uint64(29)
     return numbers
+
+
+def _slots(numbers: Codes) -> Ints:
+    return (numbers & np.uint64(MAYBE - 1)).astype(np.intp)
 
 
 def _first_of_each(places: Ints, keys: Ints) -> tuple[Ints, Ints]:

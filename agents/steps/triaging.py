@@ -198,7 +198,7 @@ class _Letters:
     """Where each letter of a text begins in its jamo."""
 
     def __init__(self, letters: str, count: int) -> None:
-        sizes = (len(unicodedata.normalize("NFD", one)) for one in letters[:count])
+        sizes = map(_size, letters[:count])
         self._of_jamo = [i for i, size in enumerate(sizes) for _ in range(size)][:count]
 
     def around(self, first: int, last: int) -> tuple[int, int]:
@@ -207,6 +207,11 @@ class _Letters:
         if first >= last:
             return 0, 0
         return self._of_jamo[first], self._of_jamo[last - 1] + 1
+
+
+@lru_cache(maxsize=20_000)
+def _size(letter: str) -> int:
+    return len(unicodedata.normalize("NFD", letter))
 
 
 def _raise(best: dict[int, float], owners: list[int], similarity: float) -> None:
