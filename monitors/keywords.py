@@ -175,9 +175,12 @@ def _set(table: dict[int, str]) -> str:
 
 
 _SYMBOL = re.compile(rf"{_set(_SYMBOLS)}(?=\w)|(?<=\w){_set(_SYMBOLS)}")
+_LAUGHTER = ("ㅋㅋ", "ㅎㅎ", "ㅠㅠ", "ㅜㅜ")
 _BESIDE_JAMO = re.compile(
-    rf"(?<=[{hangul.JAMO}]){_set(_JAMO_SHAPES)}|{_set(_JAMO_SHAPES)}(?=[{hangul.JAMO}])"
+    rf"(?<=[{hangul.JAMO}]){''.join(f'(?<!{one})' for one in _LAUGHTER)}{_set(_JAMO_SHAPES)}"
+    rf"|{_set(_JAMO_SHAPES)}(?=[{hangul.JAMO}])(?!{'|'.join(_LAUGHTER)})"
 )
+"""A letter beside laughter is itself: blㅋㅋue has no vowel in it."""
 _DROPPED = re.compile(rf"[ {hangul.JAMO}]")
 _REPEATED = re.compile(r"(.)\1+", re.DOTALL)
 _THRICE = re.compile(r"(.)\1{2,}", re.DOTALL)

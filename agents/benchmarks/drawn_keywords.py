@@ -80,6 +80,36 @@ _DIGITS = str.maketrans({"o": "0", "i": "1", "l": "1", "e": "3", "a": "4", "s": 
 _SHAPES = str.maketrans({"a": "а", "e": "е", "o": "о", "c": "с", "p": "р", "i": "і"})
 _HANGUL_SHAPES = str.maketrans({"명": "띵", "귀": "커", "비": "네", "유": "윾", "대": "머"})
 
+_SLANG: Mapping[str, tuple[str, ...]] = {
+    "영상": ("0상", "ㅇㅅ", "영썅", "엉상"),
+    "유출": ("ㅇㅊ", "유쥴", "윳출"),
+    "몰카": ("ㅁㅋ", "몰캬", "뫌카"),
+    "사진": ("ㅅㅈ", "샤진", "싸진"),
+    "직캠": ("ㅈㅋ", "찍캠"),
+    "단톡": ("ㄷㅌ", "단특"),
+    "원본": ("ㅇㅂ", "원뽄"),
+    "링크": ("ㄹㅋ", "륑크", "링끄"),
+    "공유": ("ㄱㅇ", "공윾", "꽁유"),
+    "교환": ("ㄱㅎ", "교횐"),
+    "풀버전": ("풀버", "ㅍㅂㅈ", "풀벼전"),
+    "화장실": ("ㅎㅈㅅ", "화쟝실"),
+    "기숙사": ("긱사", "ㄱㅅㅅ"),
+    "여친": ("ㅇㅊ", "여췬", "녀친"),
+    "고등": ("고딩", "ㄱㄷ"),
+    "video": ("vid", "v1deo", "vidio"),
+}
+"""Written without a look at `monitors/slang.toml`, which has some of it."""
+
+
+def _slang(word: str, draw: random.Random) -> str:
+    """Write one of its parts as such rooms do."""
+    there = [one for one in _SLANG if one in word]
+    if not there:
+        return word
+    meant = draw.choice(there)
+    return word.replace(meant, draw.choice(_SLANG[meant]))
+
+
 _TEXTS: Mapping[str, Callable[[str, random.Random], str]] = {
     "as it is": lambda word, _draw: word,
     "spaces left out": lambda word, _draw: word.replace(" ", ""),
@@ -95,6 +125,8 @@ _TEXTS: Mapping[str, Callable[[str, random.Random], str]] = {
         chr(ord(one) + 0xFEE0) if "!" <= one <= "~" else one for one in word
     ),
     "repeated": _repeated,
+    "laughter between": _between("ㅋㅋ", "ㅎㅎ", "ㅠㅠ"),
+    "slang": _slang,
     "misspelt": _misspelt,
 }
 

@@ -75,6 +75,7 @@ EXACT = [
     ("blue whale tutorial", "b l u e w h a l e t u t o r i a l"),
     ("blue whale tutorial", "b1ue wh4l3 7utor1al"),
     ("blue whale tutorial", "blue wh@le tutor!al"),
+    ("blue whale tutorial", "bㅋㅋlㅋㅋue whaㅠㅠlㅠㅠe tutoriaㅎㅎl"),
     ("blue whale tutorial", "blüe whåle tutørial"),
     ("blue whale tutorial", "bluе whаle tutоriаl"),
     ("blue whale tutorial", "ｂｌｕｅ　ｗｈａｌｅ　ｔｕｔｏｒｉａｌ"),
