@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NewType
+from typing import Any, NewType
 from uuid import uuid4
 
 import sqlalchemy as sa
@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 from monitors.cases import CaseStatus, lawful_case_ids, require_active
 from monitors.database import Database
 from monitors.source_tables import search_posts, search_sources, searches
-from monitors.tables import cases, keywords, outcomes, references
+from monitors.tables import cases, keyword_spellings, keywords, outcomes, references
 from streams.types import CaseId, Outcome, PostKey
 
 SearchId = NewType("SearchId", str)
@@ -145,10 +145,7 @@ def ask_what_is_new(connection: Connection, *, actor: str, now: datetime, second
     Returns:
         How many were asked for.
     """
-    added = sa.union_all(
-        sa.select(references.c.case_id, references.c.added_at),
-        sa.select(keywords.c.case_id, keywords.c.added_at),
-    ).subquery()
+    added = _additions().subquery()
     newest = sa.func.max(added.c.added_at, type_=references.c.added_at.type)
     last = (
         sa.select(sa.func.max(searches.c.asked_at))
@@ -259,12 +256,22 @@ def add_posts(
 
 
 def known_since(connection: Connection, case: CaseId) -> datetime | None:
-    """Tell when a case last got a reference or a keyword: what was inspected before is stale."""
-    newest = [
-        connection.scalar(sa.select(sa.func.max(table.c.added_at)).where(table.c.case_id == case))
-        for table in (references, keywords)
-    ]
-    return max((one for one in newest if one is not None), default=None)
+    """Tell when a case last got something to look for: what was inspected before is stale."""
+    added = _additions().subquery()
+    newest = sa.func.max(added.c.added_at, type_=references.c.added_at.type)
+    return connection.scalar(sa.select(newest).where(added.c.case_id == case))
+
+
+def _additions() -> sa.CompoundSelect[Any]:
+    """Give what cases got, and when: references, keywords, and spellings that officers added."""
+    spelt = keyword_spellings.join(keywords, keywords.c.id == keyword_spellings.c.keyword_id)
+    return sa.union_all(
+        sa.select(references.c.case_id, references.c.added_at),
+        sa.select(keywords.c.case_id, keywords.c.added_at),
+        sa.select(keywords.c.case_id, keyword_spellings.c.changed_at.label("added_at"))
+        .select_from(spelt)
+        .where(keyword_spellings.c.state == "added"),
+    )
 
 
 def settled(

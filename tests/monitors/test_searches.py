@@ -10,6 +10,7 @@ from monitors.database import Database
 from monitors.register import CaseRegister
 from monitors.searches import LOOK_BACK, SearchState
 from monitors.source_tables import search_posts
+from monitors.spelling_changes import SpellingEditor
 from monitors.tables import cases
 from streams.errors import CaseNotActiveError, UnknownCaseError
 from streams.types import CaseId, Outcome, PostKey, PostOutcome
@@ -96,6 +97,20 @@ def test_what_is_new_is_looked_back_for_once_it_has_settled(
     with database.write() as connection:
         connection.execute(sa.update(cases).values(status="open"))
     assert ask_new() == 1
+
+
+def test_an_added_spelling_is_looked_back_for_too(
+    database: Database, clock: FakeClock, register: CaseRegister, case: CaseId
+) -> None:
+    keyword = register.add_keyword("A", "green tiger")
+    clock.advance(searches.SETTLED_SECONDS)
+    with database.write() as connection:
+        assert searches.ask_what_is_new(connection, actor="h", now=clock.now(), seconds=180) == 1
+    clock.advance(1)
+    SpellingEditor(register).add("A", keyword, ["gr33n-tgr"])
+    clock.advance(searches.SETTLED_SECONDS)
+    with database.write() as connection:
+        assert searches.ask_what_is_new(connection, actor="h", now=clock.now(), seconds=180) == 1
 
 
 def test_what_was_inspected_whole_since_the_cases_last_addition_is_settled(
