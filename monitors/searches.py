@@ -259,7 +259,8 @@ def known_since(connection: Connection, case: CaseId) -> datetime | None:
     """Tell when a case last got something to look for: what was inspected before is stale."""
     added = _additions().subquery()
     newest = sa.func.max(added.c.added_at, type_=references.c.added_at.type)
-    return connection.scalar(sa.select(newest).where(added.c.case_id == case))
+    found: datetime | None = connection.scalar(sa.select(newest).where(added.c.case_id == case))
+    return found
 
 
 def _additions() -> sa.CompoundSelect[Any]:
