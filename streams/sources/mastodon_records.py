@@ -38,6 +38,11 @@ MAX_ALTS = 40_000
 
 MAX_ATTACHMENTS = 50
 MAX_LINKS = 45
+MAX_CHOICES = 20
+"""Of a poll; Mastodon allows 4."""
+
+HIDDEN = ("private", "direct")
+"""Visibilities of what is not public: an account that searches may be shown such, too."""
 
 KINDS = {
     "image": MediaKind.IMAGE,
@@ -45,6 +50,9 @@ KINDS = {
     "video": MediaKind.VIDEO,
     "audio": MediaKind.AUDIO,
 }
+
+MARKS = frozenset({"mention", "hashtag"})
+"""Classes of links. Mastodon lets them through from anybody's server."""
 
 Medium = tuple[str, MediaKind, Any]
 """Its address, its kind, and what describes it, unchecked."""
@@ -87,17 +95,14 @@ def to_new_post(status: Mapping[str, Any]) -> NewPost:
     uri, language = status.get("uri"), status.get("language")
     if not isinstance(uri, str):
         raise InvalidMessageError("the status has no name")
-    content = status.get("content")
+    if status.get("visibility") in HIDDEN:
+        raise InvalidMessageError("the status is not public")
     edited = status.get("edited_at")
     return _checked(
         id=uri,
         url=_address(status.get("url")) or uri,
         revision=edited if edited is not None else "",
-        text="\n".join(
-            part
-            for part in (clean(status.get("spoiler_text"), MAX_SPOILER), words(content))
-            if part
-        ),
+        text="\n".join(part for part in _parts(status) if part),
         media=tuple(_described(_media(status))),
         published_at=parse_time(status.get("created_at")),
         author=author(status),
@@ -150,6 +155,16 @@ def words(content: Any) -> str:
     return clean(plain_text(content[:MAX_HTML]), MAX_TEXT) if isinstance(content, str) else ""
 
 
+def _parts(status: Mapping[str, Any]) -> Iterator[str]:
+    """Give the warning, the words, and what a poll lets one choose from."""
+    yield clean(status.get("spoiler_text"), MAX_SPOILER)
+    yield words(status.get("content"))
+    poll = status.get("poll")
+    choices = poll.get("options") if isinstance(poll, Mapping) else None
+    for one in islice(choices if isinstance(choices, list) else (), MAX_CHOICES):
+        yield clean(one.get("title"), 200) if isinstance(one, Mapping) else ""
+
+
 def _checked(**fields: Any) -> NewPost:
     try:
         return NewPost(**fields)
@@ -166,7 +181,7 @@ def _media(status: Mapping[str, Any]) -> Iterator[Medium]:
     found: dict[str, Medium] = {}
     for medium in (*_attachments(status), *_card(status)):
         found.setdefault(medium[0], medium)
-    for link in islice(_links(status.get("content")), MAX_LINKS):
+    for link in _links(status):
         found.setdefault(link, (link, MediaKind.LINK, None))
     yield from found.values()
 
@@ -194,13 +209,26 @@ def _card(status: Mapping[str, Any]) -> Iterator[Medium]:
                 yield url, kind, said if name == "url" else None
 
 
-def _links(content: Any) -> Iterator[str]:
-    """Give the addresses that a content points to, but for mentions and hashtags."""
+def _links(status: Mapping[str, Any]) -> list[str]:
+    """Give the addresses that a content points to, but for those that its server resolved.
+
+    That a link is a mention or a hashtag is its author's word: a link in their clothes only comes
+    after the others.
+    """
+    content = status.get("content")
+    resolved = {*_resolved(status.get("mentions")), *_resolved(status.get("tags"))}
+    found: dict[str, bool] = {}
     for tag in tags(content[:MAX_HTML] if isinstance(content, str) else "", frozenset({"a"})):
-        classes = tag.attributes.get("class", "").split()
         address = _address(tag.attributes.get("href"))
-        if address and "mention" not in classes and "hashtag" not in classes:
-            yield address
+        if address is not None and address not in resolved:
+            found.setdefault(address, bool(MARKS & set(tag.attributes.get("class", "").split())))
+    return sorted(found, key=lambda one: found[one])[:MAX_LINKS]
+
+
+def _resolved(several: Any) -> Iterator[str]:
+    for one in several if isinstance(several, list) else ():
+        if isinstance(one, Mapping) and isinstance(url := one.get("url"), str):
+            yield url
 
 
 def _described(media: Iterator[Medium]) -> Iterator[MediaItemRecord]:

@@ -84,10 +84,8 @@ def test_attachments_come_with_their_kind_and_description() -> None:
     ]
 
 
-def test_a_card_is_an_image_and_a_link_and_mentions_are_no_links() -> None:
+def test_a_card_is_an_image_and_a_link() -> None:
     content = (
-        '<a class="u-url mention" href="https://origin.example/@x">@x</a>'
-        '<a class="mention hashtag" href="https://origin.example/tags/y">#y</a>'
         '<a href="https://board.example/9">9</a><a href="https://news.example/1">1</a>'
         '<a href="javascript:x">z</a>'
     )
@@ -97,6 +95,41 @@ def test_a_card_is_an_image_and_a_link_and_mentions_are_no_links() -> None:
         ("https://news.example/1", MediaKind.LINK, "News"),
         ("https://board.example/9", MediaKind.LINK, ""),
     ]
+
+
+def test_only_what_the_server_resolved_is_a_mention_or_a_hashtag() -> None:
+    content = (
+        '<a class="u-url mention" href="https://origin.example/@x">@x</a>'
+        f'<a class="mention hashtag" href="{SERVER}/tags/y">#y</a>'
+        '<a class="mention" href="https://board.example/9">@z</a>'
+        '<a href="https://news.example/1">1</a>'
+    )
+    resolved = {
+        "mentions": [{"url": "https://origin.example/@x"}, 7],
+        "tags": [{"name": "y", "url": f"{SERVER}/tags/y"}, {"url": 7}],
+    }
+    assert [url for url, _, _ in media(content=content, **resolved)] == [
+        "https://news.example/1",
+        "https://board.example/9",
+    ]
+
+
+def test_links_in_the_clothes_of_mentions_do_not_crowd_out_the_others() -> None:
+    disguised = "".join(f'<a class="hashtag" href="https://a.example/{n}">#</a>' for n in range(99))
+    found = media(content=disguised + '<a href="https://board.example/9">9</a>')
+    assert (len(found), found[0][0]) == (45, "https://board.example/9")
+
+
+def test_a_polls_choices_are_words_of_the_post() -> None:
+    poll = {"options": [{"title": "yes"}, {"title": 7}, 7, {"title": "no"}]}
+    assert to_new_post(a_status(1, poll=poll)).text == "post 1\nyes\nno"
+
+
+@pytest.mark.parametrize("visibility", ["private", "direct"])
+def test_what_is_not_public_is_refused(visibility: str) -> None:
+    with pytest.raises(InvalidMessageError):
+        to_new_post(a_status(1, visibility=visibility))
+    assert to_new_post(a_status(1, visibility="unlisted")).id
 
 
 def test_a_profile_has_the_pictures_that_are_not_the_servers_own() -> None:
@@ -135,7 +168,10 @@ JSON = st.recursive(
 )
 
 
-@given(st.sampled_from(sorted(a_status(1))), JSON)
+FIELDS = sorted([*a_status(1), "mentions", "tags", "poll", "visibility"])
+
+
+@given(st.sampled_from(FIELDS), JSON)
 def test_no_field_makes_it_fail_otherwise(name: str, value: Any) -> None:
     try:
         status = shown(a_status(1) | {name: value})
