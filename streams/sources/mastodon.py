@@ -4,8 +4,10 @@ The protocol has no resumption: after each connection the timeline is read from 
 it meets the stream. `docs/sources.md` says what is made of it, and what cannot be.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
+from datetime import timedelta
 from typing import Any, Literal
 
 from pydantic import Field
@@ -19,10 +21,16 @@ from streams.sources.mastodon_api import PAGE_STATUSES, MastodonApi
 from streams.sources.mastodon_reading import MastodonReading, newest
 from streams.sources.mastodon_records import STATUS_ID
 from streams.sources.mastodon_wire import OPENED, Arriving, Channel, by_events, by_socket
+from streams.sources.read_ahead import read_ahead
 from streams.sources.source import Missed, SourcedItem
 
 SNOWFLAKE_DIGITS = 17
 """Mastodon's identifiers are milliseconds and 16 bits of a sequence: 17 digits since 2018."""
+
+TIMELINE = "/api/v1/timelines/public"
+
+SETTLE_SECONDS = 1.0
+"""No server confirms a subscription: the last page is read so much later, when it is in force."""
 
 Items = AsyncGenerator[SourcedItem | None, None]
 
@@ -55,12 +63,20 @@ class MastodonSource:
     Args:
         config: which.
         clock: gives `observed_at`.
+        sleep: waits, in seconds.
     """
 
-    def __init__(self, config: MastodonConfig, *, clock: Clock) -> None:
+    def __init__(
+        self,
+        config: MastodonConfig,
+        *,
+        clock: Clock,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self.name = config.name
         self._config = config
         self._clock = clock
+        self._sleep = sleep
         self._api = MastodonApi(config.url, config.token, clock=clock)
         self._reading = MastodonReading(config.name, clock)
 
@@ -80,7 +96,7 @@ class MastodonSource:
         self._reading.begin(known)
         if cursor and not known:
             yield Missed(cursor="", reason="cursor_unusable")
-        async with aclosing(self._arriving()) as arriving:
+        async with aclosing(read_ahead(self._arriving())) as arriving:
             async for event in arriving:
                 if event is None:
                     yield None
@@ -91,6 +107,8 @@ class MastodonSource:
                     async with aclosing(self._filled(known)) as filled:
                         async for item in filled:
                             yield item
+                else:
+                    await self._begin()
 
     async def _arriving(self) -> Arriving:
         """Open the stream, in the other way where the one is refused."""
@@ -118,30 +136,40 @@ class MastodonSource:
             async for event in arriving:
                 yield event
 
+    async def _begin(self) -> None:
+        """Take the newest status as seen, so that a connection without any leaves a cursor."""
+        page = await self._api.page(TIMELINE, {"limit": 1, **self._asked()})
+        self._reading.begin(newest("", page))
+
     async def _filled(self, known: str) -> AsyncGenerator[SourcedItem, None]:
         """Read what was posted since, the oldest first; and say whether that was all."""
-        since, few = self._rewound(known), 0
+        since, few, settled = self._rewound(known), 0, False
+        past = self._clock.now() - timedelta(seconds=1)
         for _ in range(self._config.max_pages):
-            page = await self._api.page("/api/v1/timelines/public", self._asked(since))
+            page = await self._api.page(TIMELINE, {"min_id": since, **self._asked()})
             for status in reversed(page):
-                for item in self._reading.posted(status):
+                for item in self._reading.posted(status, past=past):
                     yield item
             reached = newest(since, page)
             # A page is short at the end, or where the server hides much of it: one more tells.
             # A server on which something is posted all the time has no empty page.
             few = few + 1 if len(page) < PAGE_STATUSES / 2 else 0
-            if reached == since or few == 2:
+            ends = reached == since or few >= 2
+            if ends and settled:
                 yield self._missed("reconnected", refilled=True)
                 return
+            if ends:
+                settled = True
+                await self._sleep(SETTLE_SECONDS)
             since = reached
         yield self._missed("list_overflow", refilled=False)
 
     def _missed(self, reason: str, *, refilled: bool) -> Missed:
         return Missed(cursor=self._reading.cursor, reason=reason, refilled=refilled)
 
-    def _asked(self, since: str) -> dict[str, Any]:
+    def _asked(self) -> dict[str, Any]:
         config = self._config
-        asked: dict[str, Any] = {"min_id": since}
+        asked: dict[str, Any] = {}
         if config.only is not None:
             asked[config.only] = "true"
         if config.only_media:

@@ -1,8 +1,10 @@
 """What a server of the Mastodon API gives, as items."""
 
+import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from streams.clock import Clock
@@ -50,52 +52,50 @@ class MastodonReading:
         self._clock = clock
         self._names: OrderedDict[str, tuple[str, str | None]] = OrderedDict()
         self._profiles: OrderedDict[tuple[str, ...], None] = OrderedDict()
-        self._position = 0
         self.cursor = ""
 
     def begin(self, cursor: str) -> None:
         """Begin a connection."""
-        self._position, self.cursor = 0, cursor
+        self.cursor = cursor
 
     def items(self, event: ServerEvent) -> Iterator[SourcedItem]:
         """Make items of one event; never raises."""
         if event == COMMENT:
             yield self._passed(EventKind.HEARTBEAT)
             return
-        self._position += 1
         if event.name in KINDS:
-            yield from self.posted(_status(event.data), KINDS[event.name], counted=True)
+            yield from self.posted(_status(event.data), KINDS[event.name])
         elif event.name == "delete":
             yield self._deleted(event.data.strip())
-        elif event == MALFORMED:
-            yield self._rejected()
+        elif event.name == MALFORMED:
+            yield self._rejected(event.data)
         else:
             yield self._passed(EventKind.OTHER)
 
     def posted(
-        self, given: Any, kind: EventKind = EventKind.POST, *, counted: bool = False
+        self, given: Any, kind: EventKind = EventKind.POST, *, past: datetime | None = None
     ) -> Iterator[SourcedItem]:
         """Make items of a status: its author's profile where it is new, and its post.
 
         Args:
             given: the status, unchecked.
             kind: a post, or its edit.
-            counted: it is of the stream, where `items` counts.
+            past: of a status that fills a gap: when that was over. It claims no later time: the
+                ledger would take that for the gap's end.
         """
-        self._position += not counted
         try:
             status = shown(given)
             mine, post = status_id(status), self._post(to_new_post(status))
             profile = self._profile(status)
         except InvalidMessageError:
-            yield self._rejected()
+            yield self._rejected(given)
             return
         if profile is not None:  # before the cursor moves: both are given, or both again
-            yield SourcedPost(post=profile, cursor=self.cursor, kind=EventKind.PROFILE)
+            yield SourcedPost(post=profile, cursor=self.cursor, kind=EventKind.PROFILE, at=past)
         _remember(self._names, mine, (post.id, post.author))
         if kind is EventKind.POST:
             self.cursor = newest(self.cursor, [given])
-        yield SourcedPost(post=post, cursor=self.cursor, kind=kind, at=_at(post, kind))
+        yield SourcedPost(post=post, cursor=self.cursor, kind=kind, at=_at(post, kind, past))
 
     def _post(self, new: NewPost) -> Post:
         return new.to_domain(source=self._source, observed_at=self._clock.now(), network=NETWORK)
@@ -117,7 +117,7 @@ class MastodonReading:
 
     def _deleted(self, mine: str) -> SourcedItem:
         if not fits(STATUS_ID, mine):
-            return self._rejected()
+            return self._rejected(mine)
         if mine not in self._names:
             return self._passed(EventKind.DELETION)
         name, who = self._names[mine]
@@ -128,9 +128,11 @@ class MastodonReading:
     def _passed(self, kind: EventKind) -> Passed:
         return Passed(cursor=self.cursor, counts={kind: 1})
 
-    def _rejected(self) -> Rejected:
+    def _rejected(self, what: Any) -> Rejected:
+        """Name it by a hash: the protocol numbers nothing, and a dead letter is kept once."""
+        digest = hashlib.sha256(_told(what).encode("utf-8", "surrogatepass")).hexdigest()
         reason = InvalidMessageError.reason
-        return Rejected(cursor=self.cursor, reason=reason, position=self._position)
+        return Rejected(cursor=self.cursor, reason=reason, position=int(digest[:15], 16))
 
 
 def newest(known: str, statuses: Sequence[Any]) -> str:
@@ -152,15 +154,25 @@ def _order(identifier: str) -> tuple[int, str]:
     return len(identifier), identifier
 
 
-def _at(post: Post, kind: EventKind) -> Any:
-    return post.published_at if kind is EventKind.POST else None
+def _at(post: Post, kind: EventKind, past: datetime | None) -> datetime | None:
+    claimed = post.published_at if kind is EventKind.POST else None
+    return claimed if past is None else min(claimed or past, past)
 
 
 def _status(payload: str) -> Any:
+    """Read a status; what is no JSON is none, and remains what it is."""
     try:
         return json.loads(payload)
     except (ValueError, RecursionError):
-        return None
+        return payload
+
+
+def _told(what: Any) -> str:
+    """Tell what is rejected from the rest: a status by its names, else by what it is."""
+    if isinstance(what, Mapping):
+        names = ("id", "uri", "edited_at")
+        return "\0".join(one for name in names if isinstance(one := what.get(name), str))
+    return what if isinstance(what, str) else type(what).__name__
 
 
 def _remember(kept: OrderedDict[Any, Any], key: Any, value: Any) -> None:

@@ -23,8 +23,11 @@ from streams.sources.sse import COMMENT, EventReader, ServerEvent
 OPENED = ServerEvent(":opened")
 """From now on nothing that is posted passes by unseen."""
 
-MALFORMED = ServerEvent(":malformed")
-"""Something came that is no event."""
+MALFORMED = ":malformed"
+"""Name of an event for something that is none."""
+
+MALFORMED_CHARACTERS = 1000
+"""Of it that are kept, to tell it from others."""
 
 PATH = "/api/v1/streaming"
 Arriving = AsyncGenerator[ServerEvent | None, None]
@@ -96,14 +99,13 @@ def _event(message: str | bytes) -> ServerEvent:
     try:
         frame = json.loads(message)
     except (ValueError, RecursionError):
-        return MALFORMED
-    if not isinstance(frame, dict):
-        return MALFORMED
+        frame = None
+    frame = frame if isinstance(frame, dict) else {}
     if "error" in frame:
         _refuse(frame)
     name, payload = frame.get("event"), frame.get("payload", "")
     if not isinstance(name, str) or not name:
-        return MALFORMED
+        return ServerEvent(MALFORMED, str(message)[:MALFORMED_CHARACTERS])
     return ServerEvent(name, payload if isinstance(payload, str) else json.dumps(payload))
 
 

@@ -46,6 +46,9 @@ class Mastodon:
         token: that it wants.
         instance: what `/api/v2/instance` says besides.
         found: what a search finds.
+        meanwhile: identifiers of what is posted while a source waits for its subscription.
+        shapes: statuses of the timeline that are not the plainest.
+        held: answers with a timeline only when the whole script was said.
     """
 
     scripts: list[list[str | bytes]] = field(default_factory=list)
@@ -59,8 +62,17 @@ class Mastodon:
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     subscribed: list[Any] = field(default_factory=list)
     grow: bool = False
+    meanwhile: list[int] = field(default_factory=list)
+    shapes: dict[int, dict[str, Any]] = field(default_factory=dict)
+    held: bool = False
+    said: asyncio.Event = field(default_factory=asyncio.Event)
     silence: asyncio.Event = field(default_factory=asyncio.Event)
     url: str = ""
+
+    async def settle(self, seconds: float) -> None:
+        """Instead of waiting."""
+        self.timeline += self.meanwhile
+        self.meanwhile = []
 
     def paths(self) -> list[str]:
         return [path for path, _ in self.asked]
@@ -82,11 +94,15 @@ class Mastodon:
 
     async def public(self, request: web.Request) -> web.StreamResponse:
         asked = request.query
+        if self.held:
+            await self.said.wait()
         if self.grow:
             self.timeline.append(self.timeline[-1] + 1)
-        after = [one for one in self.timeline if one > int(asked["min_id"])]
-        page = after[: int(asked.get("limit", "20"))]
-        return web.json_response([a_status(one) for one in reversed(page)])
+        limit = int(asked.get("limit", "20"))
+        after = [one for one in self.timeline if one > int(asked.get("min_id", "0"))]
+        page = after[:limit] if "min_id" in asked else after[-limit:]
+        shown = [self.shapes.get(one) or a_status(one) for one in reversed(page)]
+        return web.json_response(shown)
 
     async def tag(self, request: web.Request) -> web.StreamResponse:
         below = int(request.query.get("max_id", "0")) or 10**30
@@ -101,7 +117,7 @@ class Mastodon:
 
     async def socket(self, request: web.Request) -> web.StreamResponse:
         script = self.scripts.pop(0) if self.scripts else []
-        connection = web.WebSocketResponse(autoping=HANG not in script)
+        connection = web.WebSocketResponse(autoping=HANG not in script, compress=not self.held)
         await connection.prepare(request)
         self.subscribed.append(json.loads(await connection.receive_str()))
         for one in script:
@@ -113,6 +129,7 @@ class Mastodon:
                 await connection.send_bytes(one)
             else:
                 await connection.send_str(one)
+        self.said.set()
         await connection.close()
         return connection
 

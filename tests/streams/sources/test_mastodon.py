@@ -37,7 +37,7 @@ PUBLIC = "/api/v1/timelines/public"
 
 def source(server: Mastodon, **more: Any) -> MastodonSource:
     config = MastodonConfig(name="fedi", url=server.url, **more)
-    return MastodonSource(config, clock=FakeClock())
+    return MastodonSource(config, clock=FakeClock(), sleep=server.settle)
 
 
 def uri(number: int, name: str = "somebody") -> str:
@@ -64,7 +64,7 @@ async def told(*script: bytes, cursor: str | None = None) -> list[SourcedItem]:
 
 
 async def test_a_first_start_begins_live() -> None:
-    async with mastodon(scripts=[[message("update", a_status(5))]], timeline=[1, 2]) as server:
+    async with mastodon(scripts=[[message("update", a_status(5))]], timeline=[1, 4]) as server:
         reader: Source = source(server)
         (item,), _ = await taken(reader)
     assert isinstance(item, SourcedPost)
@@ -72,7 +72,18 @@ async def test_a_first_start_begins_live() -> None:
     assert item.post.key == post_key("activitypub", uri(5), "")
     assert (item.post.source, item.post.network) == ("fedi", "activitypub")
     assert server.subscribed == [{"type": "subscribe", "stream": "public"}]
-    assert PUBLIC not in server.paths()
+    assert [asked for path, asked in server.asked if path == PUBLIC] == [{"limit": "1"}]
+
+
+async def test_what_is_posted_after_a_first_connection_without_posts_is_not_lost() -> None:
+    beat = b":thump\n"
+    async with mastodon(told=[[beat], [event("update", a_status(9))]], timeline=[1, 4]) as server:
+        reader = source(server, transport="sse")
+        first, _ = await taken(reader)
+        server.timeline = [1, 4, 6]
+        second, _ = await taken(reader, first[-1].cursor)
+    assert first == [Passed(cursor="4", counts={EventKind.HEARTBEAT: 1})]
+    assert numbers(second) == [6, 9]
 
 
 async def test_events_are_the_same_in_either_way() -> None:
@@ -91,8 +102,9 @@ async def test_events_are_the_same_in_either_way() -> None:
     assert removed == Removed(
         cursor="5", network="activitypub", reason="deleted", post_id=uri(5), author=post.post.author
     )
-    assert rejected == Rejected(cursor="5", reason="invalid_message", position=6)
-    assert other == Rejected(cursor="5", reason="invalid_message", position=7)
+    for one in (rejected, other):
+        assert isinstance(one, Rejected)
+        assert (one.cursor, one.reason) == ("5", "invalid_message")
     assert passed == Passed(cursor="5", counts={EventKind.DELETION: 1, EventKind.OTHER: 1})
 
 
@@ -140,7 +152,7 @@ async def test_nothing_is_lost_over_a_reconnection() -> None:
     assert cursors == sorted(cursors)
     paths = server.paths()
     opened = len(paths) - 1 - paths[::-1].index("/api/v1/streaming")
-    assert opened < paths.index(PUBLIC)
+    assert PUBLIC not in paths[paths.index("/api/v2/instance", 1) : opened]
 
 
 async def test_a_gap_with_more_than_it_may_read_is_entered_as_missed() -> None:
@@ -153,8 +165,43 @@ async def test_a_gap_with_more_than_it_may_read_is_entered_as_missed() -> None:
 async def test_a_server_where_something_is_posted_all_the_time_is_caught_up_with() -> None:
     async with mastodon(timeline=[1, 2, 3], grow=True) as server:
         items, _ = await taken(source(server), "2")
-    assert items[-1] == Missed(cursor="5", reason="reconnected", refilled=True)
-    assert server.paths().count(PUBLIC) == 2
+    assert items[-1] == Missed(cursor="6", reason="reconnected", refilled=True)
+    assert server.paths().count(PUBLIC) == 3
+
+
+async def test_what_is_posted_before_the_subscription_is_in_force_is_read() -> None:
+    async with mastodon(timeline=[1, 2], meanwhile=[3]) as server:
+        items, _ = await taken(source(server), "2")
+    assert numbers(items) == [3]
+    assert items[-1] == Missed(cursor="3", reason="reconnected", refilled=True)
+
+
+async def test_what_fills_a_gap_does_not_claim_to_be_after_it() -> None:
+    future = a_status(5, created_at="2099-01-01T00:00:00Z")
+    future["account"]["avatar"] = f"{SERVER}/avatars/7.png"
+    async with mastodon(timeline=[5], shapes={5: future}) as server:
+        items, _ = await taken(source(server), "4")
+    posts = [item for item in items if isinstance(item, SourcedPost)]
+    assert [one.kind for one in posts] == [EventKind.PROFILE, EventKind.POST]
+    assert all(one.at is not None and one.at < FakeClock().now() for one in posts)
+
+
+async def test_the_stream_is_read_while_a_gap_is_filled() -> None:
+    more_than_sockets_hold = [message("announcement", "x" * 250_000)] * 100
+    script = [*more_than_sockets_hold, message("update", a_status(9))]
+    async with mastodon(scripts=[script], timeline=[5], held=True) as server:
+        items, _ = await taken(source(server), "4")
+    assert numbers(items) == [5, 9]
+
+
+async def test_what_is_rejected_has_a_position_of_its_own() -> None:
+    bad = [message("update", a_status(n, uri=7)) for n in (1, 2)]
+    first = await read("{", "[", *bad, message("delete", "a b"), message("update", "x"))
+    again = await read(bad[0])
+    positions = [item.position for item in first if isinstance(item, Rejected)]
+    assert len(positions) == len(set(positions)) == 6
+    assert all(0 <= one < 2**60 for one in positions)
+    assert [item.position for item in again if isinstance(item, Rejected)] == [positions[2]]
 
 
 async def test_what_arrives_late_has_an_earlier_identifier_and_is_looked_for() -> None:
@@ -224,7 +271,7 @@ async def test_where_a_websocket_is_refused_server_sent_events_are_read() -> Non
     async with mastodon(told=[lines], refusals=refusals) as server:
         items, _ = await taken(source(server, only="remote", only_media=True))
     assert numbers(items) == [5]
-    assert server.asked[-1] == ("/api/v1/streaming/public/remote", {"only_media": "true"})
+    assert ("/api/v1/streaming/public/remote", {"only_media": "true"}) in server.asked
     async with mastodon(told=[lines], refusals=refusals) as server:
         items, error = await taken(source(server, transport="websocket"))
     assert (items, type(error)) == ([], SourceError)
@@ -244,7 +291,8 @@ async def test_the_server_says_where_it_streams() -> None:
         async with mastodon(instance={"configuration": {"urls": urls}}) as server:
             items, _ = await taken(source(server))
     assert numbers(items) == [5]
-    assert server.paths() == ["/api/v2/instance"]
+    assert server.paths() == ["/api/v2/instance", PUBLIC]
+    assert "/api/v1/streaming" in other.paths()
 
 
 @pytest.mark.parametrize("refused", ["/api/v2/instance", "none"])
