@@ -11,7 +11,14 @@ from rich.table import Table
 
 from monitors import searches
 from monitors.audit import AuditLog
-from monitors.command_line import AsJson, CaseName, login_name, opened_database, print_json
+from monitors.command_line import (
+    AsJson,
+    CaseName,
+    login_name,
+    opened_database,
+    print_json,
+    print_table,
+)
 from monitors.database import Database
 from monitors.keystore import KeyStore
 from monitors.search_progress import Progress, as_json_row, list_searches, read_progress
@@ -19,6 +26,10 @@ from monitors.searches import SearchState, SourceState
 from streams.clock import Clock, SystemClock
 from streams.errors import SearchUnattendedError, UnknownSearchError
 from streams.settings import Settings
+from streams.sources.catalogue import read_catalogue
+
+SOURCE_COLUMNS = ("source", "state", "questions answered", "posts")
+TASK_COLUMNS = ("task", "opened", "severity", "status", "host", "sure")
 
 POLL_SECONDS = 0.5
 UNATTENDED_SECONDS = 15.0
@@ -41,9 +52,10 @@ def search(
     """Search every source, and everything already seen, for a case. `haechi up` must run.
 
     What is found goes through the ordinary pipeline, and is listed as tasks. Ctrl-C stops the
-    waiting, not the search.
+    waiting, not the search. Exit status 1 where no source answered.
     """
     settings, clock = Settings(), SystemClock()
+    _check_names(settings, sources or [])
     with opened_database(settings) as database:
         if last:
             name = _last(database, case)
@@ -55,7 +67,18 @@ def search(
         if as_json:
             print_json(as_json_row(progress))
         else:
-            Console().print(in_words(progress))
+            tell(progress)
+    if wait and not any(one.state in searches.ANSWERED for one in progress.sources):
+        raise typer.Exit(1)
+
+
+def _check_names(settings: Settings, wanted: list[str]) -> None:
+    """Refuse the names of sources that there are not."""
+    searched = read_catalogue(settings.sources).searches
+    known = [searches.LOOK_BACK, *(one.config.name for one in searched)]
+    for name in wanted:
+        if name not in known:
+            raise typer.BadParameter(f"no search source {name}; there are: {', '.join(known)}")
 
 
 def _ask(
@@ -140,21 +163,36 @@ def _wait(read: Callable[[], Progress], clock: Clock, show: Callable[..., None])
 
 
 def in_words(progress: Progress) -> Table:
-    """Say how far a search is: each source, then what was found."""
-    table = Table(
-        "source", "state", "questions", "posts", title=_title(progress), title_justify="left"
-    )
-    for one in progress.sources:
-        state = one.state.value + (f" ({one.reason})" if one.reason else "")
-        table.add_row(one.source, state, f"{one.answered} of {one.queries}", str(one.found))
-    for task in progress.tasks:
-        mark = "new task" if task.new else "known task"
-        where = f"{task.host}, {task.severity}, {task.confidence:.3f}, {task.status}"
-        table.add_row(mark, task.task, "", where)
+    """Say how far a search is, source by source, for a terminal."""
+    table = Table(*SOURCE_COLUMNS, title=title_of(progress), title_justify="left", min_width=100)
+    for row in _source_rows(progress):
+        table.add_row(*row)
     return table
 
 
-def _title(progress: Progress) -> str:
+def tell(progress: Progress) -> None:
+    """Print how a search stands: its sources, then the tasks that hold what it found."""
+    typer.echo(title_of(progress))
+    print_table(SOURCE_COLUMNS, _source_rows(progress))
+    if progress.tasks:
+        print_table(
+            TASK_COLUMNS,
+            [
+                (
+                    one.task,
+                    "new" if one.new else "known before",
+                    one.severity,
+                    one.status,
+                    one.host,
+                    f"{one.confidence:.3f}",
+                )
+                for one in progress.tasks
+            ],
+        )
+
+
+def title_of(progress: Progress) -> str:
+    """Say how far a search is, in one line."""
     answered = sum(one.state in searches.ANSWERED for one in progress.sources)
     whole = sum(one.state is SourceState.ANSWERED for one in progress.sources)
     seconds = progress.seconds
@@ -164,3 +202,15 @@ def _title(progress: Progress) -> str:
         f"({whole} wholly), {progress.inspected} of {progress.posts} posts inspected, "
         f"{len(progress.tasks)} tasks"
     )
+
+
+def _source_rows(progress: Progress) -> list[tuple[str, ...]]:
+    return [
+        (
+            one.source,
+            one.state.value + (f" ({one.reason})" if one.reason else ""),
+            f"{one.answered} of {one.queries}",
+            str(one.found),
+        )
+        for one in progress.sources
+    ]

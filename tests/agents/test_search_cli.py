@@ -42,7 +42,7 @@ def case(database: Database, keystore: KeyStore) -> str:
 def test_a_search_is_asked_for_and_written_down(
     app: typer.Typer, case: str, database: Database, keystore: KeyStore
 ) -> None:
-    found = CliRunner().invoke(app, ["A", "--no-wait", "--json", "--source", "one"])
+    found = CliRunner().invoke(app, ["A", "--no-wait", "--json", "--source", "lookback"])
     assert found.exit_code == 0, found.output
     row = json.loads(found.stdout)
     assert (row["case"], row["state"], row["sources"]) == (case, "waiting", [])
@@ -52,7 +52,7 @@ def test_a_search_is_asked_for_and_written_down(
                 audit.c.action.startswith("search")
             )
         ).all()
-    assert (action, detail) == ("search.ask", {"search": row["search"], "sources": ["one"]})
+    assert (action, detail) == ("search.ask", {"search": row["search"], "sources": ["lookback"]})
     assert actor
 
 
@@ -75,9 +75,18 @@ def test_the_last_search_is_shown_in_words(app: typer.Typer, case: str, database
         one = SourceProgress(source="one", state=SourceState.FAILED, reason="unauthorized")
         searches.note_source(connection, database, name, one)
         searches.end(connection, name, SearchState.LATE, clock.now())
-    shown = CliRunner().invoke(app, ["A", "--last"]).stdout
-    for word in ("late", "0 of 1 sources answered", "unauthorized"):
-        assert word in " ".join(shown.split())
+    ended = CliRunner().invoke(app, ["A", "--last"])
+    for word in ("late", "0 of 1 sources answered", "one\tfailed (unauthorized)\t0 of 0\t0"):
+        assert word in ended.stdout
+    assert ended.exit_code == 1, "no source answered"
+
+
+def test_a_source_that_there_is_not_is_refused_with_those_that_there_are(
+    app: typer.Typer, case: str
+) -> None:
+    found = CliRunner().invoke(app, ["A", "--source", "nonsense"])
+    assert found.exit_code == 2
+    assert "lookback" in found.stderr
 
 
 def test_a_withdrawn_case_is_refused(
