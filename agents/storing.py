@@ -40,6 +40,9 @@ LEASE_SECONDS = 15.0
 MOMENT = timedelta(microseconds=1)
 """The least that the database tells apart."""
 
+CLOCKS_DIFFER = timedelta(seconds=60)
+"""What a server's clock may be ahead of ours."""
+
 STOPPED = "stopped"
 """Reason of a gap that began when the collector ended."""
 
@@ -190,7 +193,7 @@ class _Batch:
 
     def note(self, items: Sequence[SourcedItem], connected: Connected) -> None:
         """Write the ledger: what was heard, and what became of a gap."""
-        heard = Heard(counts=self.stored.counts, event_at=_latest(items))
+        heard = Heard(counts=self.stored.counts, event_at=_latest(items, self._now))
         last = freshness.last_heard(self._connection, self._source) or self._now
         has_times = freshness.has_times(self._connection, self._source)
         gap = connected.gap
@@ -277,9 +280,10 @@ class _Batch:
         )
 
 
-def _latest(items: Sequence[SourcedItem]) -> datetime | None:
+def _latest(items: Sequence[SourcedItem], now: datetime) -> datetime | None:
+    """Tell when the latest happened. What has not happened yet is an author's word: it is none."""
     times = [item.at for item in items if not isinstance(item, Rejected | Missed) and item.at]
-    return max(times, default=None)
+    return max((at for at in times if at <= now + CLOCKS_DIFFER), default=None)
 
 
 def _is_caught_up(gap: Gap, heard: Heard, *, has_times: bool) -> bool:

@@ -34,11 +34,16 @@ def reason_of(removed: Removed) -> str:
 def end_waiting(
     connection: Connection, removals: Sequence[Removed], now: datetime
 ) -> list[PostOutcome]:
-    """End the posts that wait and are gone: `vanished`. What is being inspected may still count."""
+    """End the posts that wait and are gone: `vanished`. What is being inspected may still count.
+
+    Not those of an account that is gone: it may be back in a moment, and its network does not give
+    them again. Their media are asked for, and say themselves that they vanished.
+    """
     ends = []
     for removed in removals:
         is_author, ref = ref_of(removed)
-        column = inbox.c.author_ref if is_author else inbox.c.post_ref
+        if is_author:
+            continue
         query = sa.select(inbox.c.post_key, inbox.c.source, inbox.c.observed_at)
         ends += [
             PostOutcome(
@@ -49,7 +54,7 @@ def end_waiting(
                 observed_at=row.observed_at,
                 ended_at=now,
             )
-            for row in connection.execute(query.where(column == ref))
+            for row in connection.execute(query.where(inbox.c.post_ref == ref))
         ]
     new = inbox_rows.finish(connection, ends) if ends else set()
     return [end for end in ends if end.key in new]

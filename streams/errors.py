@@ -42,6 +42,7 @@ StreamError
     │   ├── StalledError                 connected, but silent for too long
     │   ├── RateLimitedError             429; carries how long it asked to be left alone
     │   ├── UnauthorizedError            401, 403: a token that is missing, wrong or expired
+    │   ├── OversizedAnswerError         more than is read of one answer
     │   └── ConsumerTooSlowError         it gave up on us
     └── EngineError                  an engine child died or does not answer
 """
@@ -316,6 +317,12 @@ class UnauthorizedError(SourceError):
     """The source does not accept the token: it is missing, wrong or expired."""
 
     reason = "unauthorized"
+
+
+class OversizedAnswerError(SourceError):
+    """The source answers with more than is read of one answer."""
+
+    reason = "answer_too_large"
 
 
 class ConsumerTooSlowError(SourceError):

@@ -106,8 +106,7 @@ class BlobFetcher:
         parameters = urlencode({"did": did, "cid": cid})
         url = f"{pds}/xrpc/com.atproto.sync.getBlob?{parameters}"
         fetched = await self._fetch(url, gone=GONE)
-        named = _sha256_of(cid)
-        if named is not None and named != fetched.sha256:
+        if _sha256_of(cid) != fetched.sha256:
             raise MediaRefusedError("not the bytes that the identifier names")
         return fetched
 
@@ -183,7 +182,10 @@ def _endpoint(service: Any, did: str) -> str | None:
 
 
 def _sha256_of(cid: str) -> str | None:
-    """Read the hash that a blob's identifier carries; None where it is of an older form."""
+    """Read the hash that a blob's identifier carries.
+
+    None where it names no bytes: blobs have identifiers of raw SHA-256 (the protocol's data model).
+    """
     if not cid.startswith("b"):
         return None
     padded = cid[1:].upper() + "=" * (-len(cid[1:]) % 8)

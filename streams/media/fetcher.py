@@ -238,9 +238,9 @@ def parse_url(url: str) -> httpx.URL:
     """
     try:
         parsed = httpx.URL(_as_browsers_read(url))
-    except (httpx.InvalidURL, ValueError):
+        origin_of(parsed)
+    except (httpx.InvalidURL, ValueError):  # an IDNA error is a ValueError
         raise ForbiddenAddressError("the address is malformed") from None
-    origin_of(parsed)
     return parsed
 
 

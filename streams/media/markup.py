@@ -23,6 +23,9 @@ _SCRIPTED = ("script", "style", "textarea", "title")
 """Elements whose content is text, whatever it looks like."""
 
 _OPENING = re.compile(r"<(?:!--|([a-zA-Z][a-zA-Z0-9]{0,15})(?=[\s/>]))")
+_COMMENT_END = re.compile(r"--!?>")
+"""From the opening's own dashes on: `<!-->` and `<!--->` are whole comments to browsers."""
+
 _ATTRIBUTE = re.compile(
     r"""[\s/]*(?:(?P<end>>)|(?P<name>[^\s/>][^\s/>=]*)"""
     r"""(?:\s*=\s*(?:"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<bare>[^\s>]+)))?)"""
@@ -57,9 +60,10 @@ def tags(text: str, wanted: frozenset[str]) -> Iterator[Tag]:
     budget = MAX_ATTRIBUTES_READ
     while budget > 0 and (opening := _OPENING.search(text, at)) is not None:
         if opening[1] is None:
-            at = text.find("-->", opening.end())
-            if at < 0:
+            closing = _COMMENT_END.search(text, opening.end() - 2)
+            if closing is None:
                 return
+            at = closing.end()
             continue
         name, at = opening[1].lower(), opening.end()
         attributes: dict[str, str] = {}
@@ -100,10 +104,21 @@ def unescape(text: str) -> str:
         return text
 
 
+def _without_comments(markup: str) -> str:
+    parts: list[str] = []
+    at = 0
+    while (start := markup.find("<!--", at)) >= 0:
+        parts.append(markup[at:start])
+        closing = _COMMENT_END.search(markup, start + 2)
+        if closing is None:
+            return "".join(parts)
+        at = closing.end()
+    return "".join([*parts, markup[at:]])
+
+
 def plain_text(markup: str) -> str:
     """Give the words of an HTML fragment, one line a paragraph."""
-    head, *rest = markup.split("<!--")
-    text = head + "".join(part.partition("-->")[2] for part in rest)
+    text = _without_comments(markup)
     first, *hidden = _UNSEEN.split(text)
     for part in hidden:
         again = _SEEN_AGAIN.search(part)

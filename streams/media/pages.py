@@ -95,8 +95,15 @@ def media_in_page(body: bytes, content_type: str | None, base_url: str) -> list[
         content_type: as its host claims; may name the character set.
         base_url: where the page was found, after redirects.
     """
-    _, text = html_to_unicode(content_type, body[:MAX_PAGE_BYTES])
-    return media_in_markup(text, base_url)
+    return media_in_markup(_text(body[:MAX_PAGE_BYTES], content_type), base_url)
+
+
+def _text(body: bytes, content_type: str | None) -> str:
+    """Read a page in its character set; in UTF-8 where it names one that Python has for no text."""
+    try:
+        return html_to_unicode(content_type, body)[1]
+    except (LookupError, ValueError):
+        return body.decode("utf-8", "replace")
 
 
 def media_in_markup(text: str, base_url: str) -> list[MediaItem]:
@@ -169,7 +176,8 @@ class _Reader:
         return [MediaItem(url=whole, kind=kind, alt_text=alt[:1000])]
 
     def _base(self, tag: Tag) -> None:
-        self.base = resolved(tag.attributes.get("href", ""), self.base) or self.base
+        if self.base == self.page:  # browsers heed the first alone
+            self.base = resolved(tag.attributes.get("href", ""), self.base) or self.base
 
     def _meta(self, tag: Tag) -> None:
         of = tag.attributes
@@ -200,10 +208,14 @@ class _Reader:
         if any(side is not None and side < MIN_PIXELS for side in (width, height)):
             return
         addresses = [of[name] for name in LAZY if of.get(name, "data:")[:5].lower() != "data:"]
-        url = next(iter(addresses), _first_of(of.get("srcset", "")))
+        addresses += [_first_of(of.get("srcset", ""))]
         area = width * height if width and height else UNKNOWN_AREA
         alt = of.get("alt", "")
-        self.pictures += [(area, item) for item in self._item(url, MediaKind.IMAGE, alt)]
+        self.pictures += [
+            (area, item)
+            for url in dict.fromkeys(addresses)
+            for item in self._item(url, MediaKind.IMAGE, alt)
+        ]
 
     def _a(self, tag: Tag) -> None:
         url = tag.attributes.get("href", "")

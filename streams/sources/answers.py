@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import httpx
 from pydantic import StringConstraints
 
-from streams.errors import RateLimitedError, SourceError, UnauthorizedError
+from streams.errors import OversizedAnswerError, RateLimitedError, SourceError, UnauthorizedError
 from streams.sources.fields import parse_time
 
 ServiceUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s?#]+$", max_length=512)]
@@ -81,7 +81,7 @@ async def read(response: httpx.Response) -> bytes:
     async for part in response.aiter_bytes():
         body += part
         if len(body) > MAX_ANSWER_BYTES:
-            raise SourceError("an answer without end")
+            raise OversizedAnswerError("an answer without end")
     return bytes(body)
 
 

@@ -9,11 +9,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from datetime import timedelta
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
 from streams.clock import Clock
-from streams.errors import RateLimitedError, SourceError, UnauthorizedError
+from streams.errors import OversizedAnswerError, RateLimitedError, SourceError, UnauthorizedError
 from streams.sources.answers import ServiceUrl
 from streams.sources.config import SourceConfig, Token
 from streams.sources.gathering import gathered
@@ -78,7 +79,7 @@ class MastodonSource:
         self._clock = clock
         self._sleep = sleep
         self._api = MastodonApi(config.url, config.token, clock=clock)
-        self._reading = MastodonReading(config.name, clock)
+        self._reading = MastodonReading(config.name, clock, urlsplit(config.url).hostname or "")
 
     async def posts(self, cursor: str | None) -> AsyncIterator[SourcedItem]:
         """Give posts, edits, profiles and deletions from `cursor` on; see `Source.posts`.
@@ -146,7 +147,10 @@ class MastodonSource:
         since, few, settled = self._rewound(known), 0, False
         past = self._clock.now() - timedelta(seconds=1)
         for _ in range(self._config.max_pages):
-            page = await self._api.page(TIMELINE, {"min_id": since, **self._asked()})
+            page = await self._page(since)
+            if page is None:
+                yield self._missed("answer_too_large", refilled=False)
+                return
             for status in reversed(page):
                 for item in self._reading.posted(status, past=past):
                     yield item
@@ -163,6 +167,16 @@ class MastodonSource:
                 await self._sleep(SETTLE_SECONDS)
             since = reached
         yield self._missed("list_overflow", refilled=False)
+
+    async def _page(self, since: str) -> list[Any] | None:
+        """Ask for a page, for less where it is too large; None where one status is."""
+        for limit in (PAGE_STATUSES, 8, 1):
+            try:
+                asked = {"min_id": since, "limit": limit, **self._asked()}
+                return await self._api.page(TIMELINE, asked)
+            except OversizedAnswerError:
+                continue
+        return None
 
     def _missed(self, reason: str, *, refilled: bool) -> Missed:
         return Missed(cursor=self._reading.cursor, reason=reason, refilled=refilled)

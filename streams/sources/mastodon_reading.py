@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from streams.clock import Clock
 from streams.errors import InvalidMessageError
@@ -45,10 +46,13 @@ class MastodonReading:
     Args:
         source: its name.
         clock: gives `observed_at`.
+        host: of the server: of its own statuses alone it can say that they are gone. Of others it
+            only drops its copy, because their server, or its moderators, told it to.
     """
 
-    def __init__(self, source: str, clock: Clock) -> None:
+    def __init__(self, source: str, clock: Clock, host: str) -> None:
         self._source = source
+        self._host = host
         self._clock = clock
         self._names: OrderedDict[str, tuple[str, str | None]] = OrderedDict()
         self._profiles: OrderedDict[tuple[str, ...], None] = OrderedDict()
@@ -121,6 +125,8 @@ class MastodonReading:
         if mine not in self._names:
             return self._passed(EventKind.DELETION)
         name, who = self._names[mine]
+        if urlsplit(name).hostname != self._host:
+            return self._passed(EventKind.DELETION)
         return Removed(
             cursor=self.cursor, network=NETWORK, reason="deleted", post_id=name, author=who
         )

@@ -5,6 +5,7 @@ point (a language, a date, a picture's address) is left out: to reject the post 
 its author choose not to be seen.
 """
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -26,6 +27,9 @@ STATUS_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 MAX_HTML = 200_000
 """Characters of a content that are read. Mastodon shows 500, other servers up to 100,000."""
+
+MAX_EDITED = 64
+"""Characters of a date."""
 
 MAX_TEXT = 50_000
 MAX_SPOILER = 5_000
@@ -101,13 +105,34 @@ def to_new_post(status: Mapping[str, Any]) -> NewPost:
     return _checked(
         id=uri,
         url=_address(status.get("url")) or uri,
-        revision=edited if edited is not None else "",
+        revision=_revision(status, edited) if edited is None or _is_short(edited) else edited,
         text="\n".join(part for part in _parts(status) if part),
         media=tuple(_described(_media(status))),
         published_at=parse_time(status.get("created_at")),
         author=author(status),
         language=language if fits(LANGUAGE, language) else None,
     )
+
+
+def _is_short(edited: Any) -> bool:
+    return isinstance(edited, str) and len(edited) <= MAX_EDITED
+
+
+def _revision(status: Mapping[str, Any], edited: Any) -> str:
+    """Name an edit by its date and by what it shows, as its own server has it.
+
+    An author's server may show each of its followers' servers something else under one name: what
+    differs is looked at, whoever gave it first.
+    """
+    attachments = status.get("media_attachments")
+    origins = [
+        f"{one.get('remote_url') or one.get('url')}"
+        for one in islice(attachments if isinstance(attachments, list) else (), MAX_ATTACHMENTS)
+        if isinstance(one, Mapping)
+    ]
+    shown = "\0".join([*(part for part in _parts(status) if part), *origins])
+    digest = hashlib.sha256(shown.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return f"{clean(edited, MAX_EDITED)}#{digest}"
 
 
 def author(status: Mapping[str, Any]) -> str | None:

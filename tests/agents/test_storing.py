@@ -287,14 +287,13 @@ def test_the_last_word_on_an_account_counts(board: Board) -> None:
     assert [row.gone_at for row in board.rows(locations)] == [None]
 
 
-def test_a_deactivated_account_ends_its_waiting_posts_and_what_stood_of_tasks(
+def test_a_deactivated_account_ends_what_stood_of_tasks_and_its_waiting_posts_are_looked_at(
     board: Board,
 ) -> None:
     board.give(board.post(1), board.post(2), board.post(3, author="@other"))
     sight(board, board.post(1))
     stored = board.give(deactivated())
-    assert board.waiting == {board.post(3).post.key}
-    assert {row.reason for row in board.rows(outcomes)} == {"account_deactivated_at_source"}
+    assert board.post(2).post.key in board.waiting, "it may be back before anybody looked"
     assert [one.gone for one in stored.changed] == [1]
     assert [row.status for row in board.rows(tasks)] == ["removed_at_origin"]
 

@@ -55,7 +55,6 @@ def test_a_player_is_no_film() -> None:
 @pytest.mark.parametrize(
     ("tag", "url"),
     [
-        ('<img src="dot.gif" data-original="true.jpg">', "https://h.example/a/true.jpg"),
         ('<img src="data:image/gif;base64,R0" srcset="s.jpg 1x">', "https://h.example/a/s.jpg"),
         ('<base href="https://b.example/x/"><img src="y.jpg">', "https://b.example/x/y.jpg"),
         ('<img src=" a b.jpg ">', "https://h.example/a/a%20b.jpg"),
@@ -143,3 +142,26 @@ def test_a_page_is_known_by_what_it_is(body: bytes, content_type: str | None, pa
 
 def test_a_picture_is_no_page_whatever_its_host_calls_it() -> None:
     assert not looks_like_page(b"\x89PNG\r\n\x1a\n\x00\x00", "text/html")
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        '<img src="true.jpg" data-original="decoy.jpg">',
+        '<img src="decoy.jpg" srcset="true.jpg 2x">',
+        '<!--><img src="true.jpg"><!-- x --!>',
+        '<!-- x --!><img src="true.jpg">',
+        '<base href="https://h.example/a/"><base href="https://b.example/"><img src="true.jpg">',
+    ],
+)
+def test_what_a_browser_shows_is_not_hidden_by_a_decoy(markup: str) -> None:
+    found = media_in_page(markup.encode(), "text/html", "https://h.example/a/page.html")
+    assert "https://h.example/a/true.jpg" in {item.url for item in found}
+
+
+@pytest.mark.parametrize("charset", ["undefined", "hex", "idna", "zip", "nonsense", "utf-7"])
+def test_a_character_set_that_is_none_hides_nothing(charset: str) -> None:
+    body = f'<meta charset="{charset}"><img src="true.jpg">'.encode()
+    for said in (f"text/html; charset={charset}", "text/html"):
+        found = media_in_page(body, said, "https://h.example/a/page.html")
+        assert [item.url for item in found] == ["https://h.example/a/true.jpg"]

@@ -6,7 +6,13 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from streams.errors import ConfigurationError, RateLimitedError, SourceError, UnauthorizedError
+from streams.errors import (
+    ConfigurationError,
+    OversizedAnswerError,
+    RateLimitedError,
+    SourceError,
+    UnauthorizedError,
+)
 from streams.sources.answers import MAX_ANSWER_BYTES
 from streams.sources.at_session import Account, AtSession
 from streams.sources.config import Token
@@ -120,7 +126,7 @@ async def test_without_an_account_nobody_signs_in() -> None:
         ((302, {"Location": "http://127.0.0.1:1/"}, b""), SourceError),
         ((200, {}, b"<html>"), SourceError),
         ((200, {}, b"[]"), SourceError),
-        ((200, {}, b" " * (MAX_ANSWER_BYTES + 1)), SourceError),
+        ((200, {}, b" " * (MAX_ANSWER_BYTES + 1)), OversizedAnswerError),
         ((200, {"Content-Length": "50"}, b"{}"), SourceError),
     ],
 )  # fmt: skip

@@ -30,7 +30,9 @@ def test_a_status_is_named_as_it_is_on_every_server() -> None:
     post = to_new_post(a_status(1, edited_at="2026-05-25T15:00:00.000Z"))
     assert post.id == "https://origin.example/users/somebody/statuses/1"
     assert post.url == "https://origin.example/@somebody/1"
-    assert post.revision == "2026-05-25T15:00:00.000Z"
+    assert post.revision.startswith("2026-05-25T15:00:00.000Z#")
+    other = to_new_post(a_status(1, media_attachments=[an_image(1)]))
+    assert other.revision != to_new_post(a_status(1)).revision, "shown otherwise, looked at again"
     assert post.author == "https://origin.example/users/somebody"
     assert (post.text, post.language) == ("post 1", "ko")
     assert post.published_at == datetime(2026, 5, 25, 14, 23, 28, 757000, tzinfo=UTC)

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from streams.errors import RateLimitedError, SourceError, UnauthorizedError
 from streams.schemas import post_key
 from streams.sources.config import Token
+from streams.sources.mastodon_records import to_new_post
 from streams.sources.mastodon_search import MastodonSearch, MastodonSearchConfig, to_tag
 from streams.sources.source import Query, Rejected, SearchSource, Truncated
 from streams.types import Post
@@ -33,7 +34,8 @@ async def test_a_post_found_has_the_key_that_the_stream_gives_it() -> None:
     async with mastodon(found=[a_status(1)], token="word") as server:
         (post,) = await found(server, token=TOKEN)
     assert isinstance(post, Post)
-    assert post.key == post_key("activitypub", "https://origin.example/users/somebody/statuses/1")
+    new = to_new_post(a_status(1))
+    assert post.key == post_key("activitypub", new.id, new.revision)
     assert (post.source, post.network) == ("fedi", "activitypub")
     assert server.asked[0] == (SEARCH, {"q": "두 낱말", "type": "statuses", "limit": "40"})
 
