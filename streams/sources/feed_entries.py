@@ -7,12 +7,14 @@ import calendar
 import hashlib
 import io
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import feedparser
 from pydantic import ValidationError
+from w3lib.encoding import html_to_unicode
 
 from streams.errors import InvalidMessageError
 from streams.media.markup import plain_text
@@ -32,6 +34,7 @@ MAX_MEDIA = 50
 MAX_ID = 1_000
 MAX_ALT = 1_000
 
+_REFERENCE = re.compile(r"&#(?:[xX]0*([0-9a-fA-F]+)|0*([0-9]+));?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _PERIODS = {"hourly": 3600, "daily": 86_400, "weekly": 604_800, "monthly": 2_592_000}
 
@@ -39,19 +42,50 @@ Entry = Mapping[str, Any]
 
 
 def parse_feed(body: bytes, content_type: str) -> Any:
-    """Read a feed; blocks. What cannot be read has no entries.
+    """Read a feed; blocks. What cannot be read has no entries; never raises.
 
     Args:
         body: at most `MAX_FEED_BYTES`.
         content_type: its host's claim; may name the character set.
     """
+    found = _parsed(body, content_type)
+    if found is None:
+        mended = _REFERENCE.sub(_mended, _text(body, content_type)).encode("utf-8", "replace")
+        found = _parsed(mended, "application/xml; charset=utf-8")
+    return {"entries": [], "bozo": True} if found is None else found
+
+
+def _parsed(body: bytes, content_type: str) -> Any:
+    """Read a feed as it is; None where feedparser fails over it.
+
+    It does: 6.0.14 raises over `&#99999999999;` in XML that is not well-formed, over character sets
+    like `undefined`, and over some extensions. One entry would keep all others from being read.
+    """
     headers = {"content-type": content_type} if content_type else {}
-    return feedparser.parse(
-        io.BytesIO(body),
-        response_headers=headers,
-        sanitize_html=False,  # only words and addresses are taken out of it
-        resolve_relative_uris=False,
-    )
+    try:
+        return feedparser.parse(
+            io.BytesIO(body),
+            response_headers=headers,
+            sanitize_html=False,  # only words and addresses are taken out of it
+            resolve_relative_uris=False,
+        )
+    except Exception:  # noqa: BLE001 - whatever a stranger's bytes make of a parser
+        return None
+
+
+def _text(body: bytes, content_type: str) -> str:
+    try:
+        return html_to_unicode(content_type, body)[1]
+    except (LookupError, ValueError):  # codecs that are no character sets: `hex`, `undefined`
+        return body.decode("utf-8", "replace")
+
+
+def _mended(reference: re.Match[str]) -> str:
+    """Replace what names no character: half of one, or past the last."""
+    digits, base = (reference[1], 16) if reference[1] else (reference[2], 10)
+    number = int(digits, base) if len(digits) < 8 else sys.maxunicode + 1
+    valid = number <= sys.maxunicode and not 0xD800 <= number <= 0xDFFF
+    return reference[0] if valid else "\ufffd"
 
 
 def entries_of(feed: Any) -> list[Entry]:
@@ -66,19 +100,26 @@ def minimum_seconds(feed: Any) -> float:
     ttl = str(about.get("ttl", "")).strip()
     if ttl.isascii() and ttl.isdigit():
         return min(int(ttl[:6]) * 60.0, 86_400.0)
-    return min(float(_PERIODS.get(str(about.get("sy_updateperiod", "")).strip(), 0)), 86_400.0)
+    period = _PERIODS.get(str(about.get("sy_updateperiod", "")).strip(), 0)
+    times = str(about.get("sy_updatefrequency", "")).strip()
+    often = int(times[:6]) if times.isascii() and times.isdigit() else 1
+    return min(period / max(often, 1), 86_400.0)
 
 
 def hub_of(feed: Any) -> str | None:
     """Give the address of the hub that a feed names."""
-    links = (feed.get("feed") or {}).get("links") or []
-    return next((one.get("href") for one in links if one.get("rel") == "hub"), None)
+    return _linked(feed, "hub")
 
 
 def topic_of(feed: Any) -> str | None:
     """Give the address under which a feed's hub knows it."""
+    return _linked(feed, "self")
+
+
+def _linked(feed: Any, relation: str) -> str | None:
     links = (feed.get("feed") or {}).get("links") or []
-    return next((one.get("href") for one in links if one.get("rel") == "self"), None)
+    found = [one for one in links if isinstance(one, Mapping) and one.get("rel") == relation]
+    return found[0].get("href") if found else None
 
 
 def identity_of(entry: Entry) -> str:
@@ -109,7 +150,7 @@ def to_new_post(entry: Entry, base_url: str) -> NewPost:
             revision=_revision(text, media),
             text=text,
             media=tuple(media),
-            published_at=_time(entry.get("published_parsed") or entry.get("updated_parsed")),
+            published_at=_published(entry),
             author=_CONTROL.sub(" ", clean(entry.get("author"), 200)).strip() or None,
             language=_language(entry),
         )
@@ -167,6 +208,12 @@ def _revision(text: str, media: list[MediaItemRecord]) -> str:
 def _language(entry: Entry) -> str | None:
     found = (entry.get("title_detail") or {}).get("language")
     return found if fits(LANGUAGE, found) else None
+
+
+def _published(entry: Entry) -> datetime | None:
+    # asked for a date of change that is not there, feedparser gives the other, and warns
+    changed = entry.get("updated_parsed") if "updated_parsed" in entry else None
+    return _time(entry.get("published_parsed") or changed)
 
 
 def _time(parsed: Any) -> datetime | None:

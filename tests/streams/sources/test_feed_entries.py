@@ -94,6 +94,42 @@ def test_other_character_sets_are_read(encoding: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "reference", ["&#99999999999;", "&#x110000;", "&#xD800;", "&#55296;", "&#" + "9" * 5000 + ";"]
+)
+def test_a_number_of_no_character_does_not_hide_the_other_entries(reference: str) -> None:
+    bad = f"<item><title>{reference}&</title><link>https://b.example/1</link></item>"
+    good = "<item><title>바다</title><link>https://b.example/2</link></item>"
+    for encoding in ("utf-8", "cp949"):
+        assert [post.text for post in read(rss(bad + good, encoding=encoding))][1:] == ["바다"]
+
+
+@pytest.mark.parametrize("charset", ["undefined", "hex", "idna", "zip", "é", "utf-8\0"])
+def test_a_character_set_that_is_none_does_not_hide_the_entries(charset: str) -> None:
+    item = "<item><title>바다</title><link>https://b.example/1</link></item>"
+    [post] = read(rss(item), f"text/xml; charset={charset}")
+    assert post.text == "바다"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        '<psc:chapter xmlns:psc="http://podlove.org/simple-chapters" title="t"/>',
+        '<g:where xmlns:g="http://www.georss.org/georss">1</g:where>',
+        "<image><width></width></image>",
+    ],
+)
+def test_what_feedparser_fails_over_is_no_feed_or_read(head: str) -> None:
+    found = parse_feed(rss("<item><title>a</title></item>", head=head), "")
+    assert entries_of(found) or found["bozo"]
+
+
+def test_a_date_that_is_none_is_left_out() -> None:
+    item = "<item><link>https://b.example/1</link><pubDate>long ago</pubDate></item>"
+    [post] = read(rss(item))
+    assert post.published_at is None
+
+
+@pytest.mark.parametrize(
     "item",
     [
         "<item><title>no page</title></item>",
@@ -112,6 +148,9 @@ def test_what_a_feed_asks_for_is_heeded() -> None:
     assert minimum_seconds(parse_feed(rss("", head="<ttl>999999</ttl>"), "")) == 86_400
     period = "<sy:updatePeriod>hourly</sy:updatePeriod>"
     assert minimum_seconds(parse_feed(rss("", head=period), "")) == 3600
+    often = "<sy:updatePeriod>daily</sy:updatePeriod><sy:updateFrequency>{}</sy:updateFrequency>"
+    assert minimum_seconds(parse_feed(rss("", head=often.format(24)), "")) == 3600
+    assert minimum_seconds(parse_feed(rss("", head=often.format(0)), "")) == 86_400
     assert minimum_seconds(parse_feed(rss("", head="<ttl>soon</ttl>"), "")) == 0
     feed = parse_feed(rss(""), "")
     assert (hub_of(feed), topic_of(feed)) == ("https://hub.example/", "https://feeds.example/s")
