@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field
@@ -13,6 +14,7 @@ from pydantic import Field
 
 from streams.clock import Clock
 from streams.errors import InvalidMessageError, SourceError, SourceGoneError
+from streams.media.pages import resolved
 from streams.schemas import HttpUrl
 from streams.sources.config import SourceConfig
 from streams.sources.feed_entries import (
@@ -35,7 +37,7 @@ from streams.sources.source import (
     SourcedItem,
     SourcedPost,
 )
-from streams.sources.websub import Hubs
+from streams.sources.websub import Hubs, linked
 
 log = structlog.get_logger()
 
@@ -47,6 +49,9 @@ MAX_CURSOR = 256
 
 REMEMBERED = 12
 """Names of the newest entries that a cursor keeps, to notice that a list has run over."""
+
+SENDABLE = re.compile(r"[\x20-\x7e]*")
+"""What a header can carry. A host may send us more as its `ETag`, and gets none back then."""
 
 MAX_KNOWN = 2_000
 """Entries whose revision is remembered, so that an edit is told from what was given."""
@@ -108,15 +113,37 @@ class _State:
 
 
 @dataclass(slots=True)
-class _Reading:
-    """What is remembered while the process lives."""
+class _About:
+    """What a feed says of itself: remembered while the process lives, for a 304 does not say it.
+
+    Args:
+        url: where it is.
+        heard: whether it was read at all.
+        wait_seconds: between two readings, as it asks.
+        hub: its hub's address.
+        topic: under which its hub knows it.
+    """
 
     url: str
-    state: _State
-    revisions: dict[str, str] = field(default_factory=dict)
+    heard: bool = False
     wait_seconds: float = 0.0
     hub: str | None = None
     topic: str | None = None
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One connection. What it gave may not have been stored: the next one gives it again."""
+
+    about: _About
+    state: _State
+    revisions: dict[str, str] = field(default_factory=dict)
+
+    def validators(self, *, whole: bool) -> Validators:
+        """Give what makes the request conditional, where the feed is not needed whole."""
+        if whole and not self.about.heard:
+            return Validators()
+        return Validators(etag=self.state.etag, last_modified=self.state.last_modified)
 
 
 class FeedSource:
@@ -149,6 +176,7 @@ class FeedSource:
         self._allow_origins = allow_origins
         self._hubs = hubs if config.websub else None
         self._subscription = self._hubs.subscription(config.name) if self._hubs else None
+        self._about = _About(url=config.url)
 
     async def posts(self, cursor: str | None) -> AsyncIterator[SourcedItem]:
         """Give entries, the oldest first, and a heartbeat after each reading.
@@ -170,24 +198,24 @@ class FeedSource:
     async def _read(
         self, client: PoliteClient, cursor: str | None
     ) -> AsyncGenerator[SourcedItem, None]:
-        reading = _Reading(url=self._config.url, state=_State.read(cursor))
+        about = self._about
+        about.url = self._config.url  # where it had moved to may be gone by now
+        reading = _Reading(about=about, state=_State.read(cursor))
         while True:
+            # A process that has just begun knows no hub, and its callback is another than before.
+            validators = reading.validators(whole=self._hubs is not None)
             with named_by_operator():
-                page = await client.get(
-                    reading.url,
-                    validators=Validators(
-                        etag=reading.state.etag, last_modified=reading.state.last_modified
-                    ),
-                )
+                page = await client.get(about.url, validators=validators)
             async for item in self._take(page, reading):
                 yield item
-            await self._subscribe(client, reading)
-            await self._pause(max(self._config.poll_seconds, reading.wait_seconds))
+            await self._subscribe(client)
+            await self._pause(max(self._config.poll_seconds, about.wait_seconds))
 
-    async def _subscribe(self, client: PoliteClient, reading: _Reading) -> None:
-        if self._hubs is not None and self._subscription is not None and reading.hub is not None:
-            topic = reading.topic or reading.url
-            await self._hubs.subscribe(self._subscription, client, reading.hub, topic)
+    async def _subscribe(self, client: PoliteClient) -> None:
+        about = self._about
+        if self._hubs is not None and self._subscription is not None and about.hub is not None:
+            topic = about.topic or about.url
+            await self._hubs.subscribe(self._subscription, client, about.hub, topic)
 
     async def _pause(self, seconds: float) -> None:
         """Wait for the next reading; a ping ends it, but not at once after the last."""
@@ -211,14 +239,15 @@ class FeedSource:
     async def _take(self, page: Page, reading: _Reading) -> AsyncGenerator[SourcedItem, None]:
         """Give what one answer holds; only the heartbeat at its end moves the cursor."""
         _check(page)
-        if page.moved_to is not None and page.moved_to != reading.url:
+        about = reading.about
+        if page.moved_to is not None and page.moved_to != about.url:
             log.info("feed moved for good", source=self.name)
-            reading.url = page.moved_to
+            about.url = page.moved_to
         before = reading.state.write()
         if page.status != 304:
             feed = await asyncio.to_thread(parse_feed, page.body, page.content_type)
-            reading.wait_seconds = minimum_seconds(feed)
-            reading.hub, reading.topic = hub_of(feed), topic_of(feed)
+            about.heard, about.wait_seconds = True, minimum_seconds(feed)
+            about.hub, about.topic = _hub(feed, page)
             for item in self._items(feed, page, reading, before):
                 yield item
         yield Passed(cursor=reading.state.write(), counts={EventKind.HEARTBEAT: 1})
@@ -237,8 +266,8 @@ class FeedSource:
             for item in self._item(entry, page.url, reading, cursor)
         ]
         reading.state = _State(
-            etag=page.validators.etag,
-            last_modified=page.validators.last_modified,
+            etag=_sendable(page.validators.etag),
+            last_modified=_sendable(page.validators.last_modified),
             newest="".join(_short(name) for name in names[:REMEMBERED]),
         )
         return items
@@ -262,6 +291,14 @@ class FeedSource:
         return [SourcedPost(post=post, cursor=cursor, kind=kind)]
 
 
+def _hub(feed: Any, page: Page) -> tuple[str | None, str | None]:
+    """Give the addresses of a feed's hub, and of its topic: its headers' word comes first."""
+    hub, topic = linked(page.link, "hub"), linked(page.link, "self")
+    found = [(hub or hub_of(feed)), (topic or topic_of(feed))]
+    whole = [resolved(one, page.url) if one else None for one in found]
+    return whole[0], whole[1]
+
+
 def _check(page: Page) -> None:
     if page.status in {410, 451}:
         raise SourceGoneError("the feed is gone for good: take its entry out of the sources' file")
@@ -269,6 +306,10 @@ def _check(page: Page) -> None:
         raise SourceError("status 404")
     if len(page.body) > MAX_FEED_BYTES:
         raise SourceError(f"a feed of more than {MAX_FEED_BYTES} bytes")
+
+
+def _sendable(value: str) -> str:
+    return value if SENDABLE.fullmatch(value) else ""
 
 
 def _short(name: str) -> str:

@@ -7,6 +7,7 @@ The standard: W3C Recommendation "WebSub", 23 January 2018.
 import asyncio
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 import structlog
 from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response
+from starlette.requests import ClientDisconnect
 
 from streams.clock import Clock
 from streams.errors import MediaError, SourceError
@@ -36,6 +38,12 @@ RETRY_SECONDS = 3600.0
 
 HASHES = {"sha1": hashlib.sha1, "sha256": hashlib.sha256, "sha512": hashlib.sha512}
 """Those that the standard names and are still taken by hubs; sha1 only signs, it hides nothing."""
+
+PING_SECONDS = 10.0
+"""Time that a ping may take to arrive."""
+
+_LINK = re.compile(r"<(?P<url>[^<>]*)>(?P<parameters>[^<>]*)")
+_RELATIONS = re.compile(r""";\s*rel\s*=\s*(?:"([^"]*)"|([^\s";,]+))""", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -97,6 +105,9 @@ class Hubs:
         except (SourceError, MediaError) as error:
             log.warning("hub not asked", source=one.name, reason=error.reason)
             return
+        except ValueError:  # an address that cannot be one, found out late: `http://xn--/`
+            log.warning("hub not asked", source=one.name, reason="forbidden_address")
+            return
         if not 200 <= status < 300:
             log.warning("hub refused", source=one.name, status=status)
 
@@ -112,6 +123,10 @@ class Hubs:
         one.due_at = self._clock.monotonic() + max(60.0, seconds * RENEW_SHARE)
         log.info("hub confirmed", source=one.name)
         return asked.get("hub.challenge", "")
+
+    def knows(self, token: str) -> bool:
+        """Tell whether a callback's address is one of ours."""
+        return token in self._by_token
 
     def ping(self, token: str, body: bytes, signature: str) -> bool | None:
         """Take a ping: wakes its feed where our secret signed it; None: nobody's."""
@@ -129,8 +144,22 @@ class Hubs:
         return True
 
 
-def build_router(hubs: Hubs) -> APIRouter:
-    """Make the routes that hubs call. A ping is answered alike, whatever it is worth."""
+def linked(header: str, relation: str) -> str | None:
+    """Give the address that a `Link` header (RFC 8288) names for a relation."""
+    for one in _LINK.finditer(header):
+        told = _RELATIONS.search(one["parameters"])
+        if told is not None and relation in (told[1] or told[2]).lower().split():
+            return one["url"].strip()
+    return None
+
+
+def build_router(hubs: Hubs, ping_seconds: float = PING_SECONDS) -> APIRouter:
+    """Make the routes that hubs call. A ping is answered alike, whatever it is worth.
+
+    Args:
+        hubs: whose subscriptions.
+        ping_seconds: time that a ping may take to arrive.
+    """
     router = APIRouter()
 
     @router.get(PATH + "/{token}")
@@ -142,13 +171,26 @@ def build_router(hubs: Hubs) -> APIRouter:
 
     @router.post(PATH + "/{token}")
     async def ping(request: Request, token: str) -> Response:
-        body = bytearray()
-        async for part in request.stream():
-            body += part
-            if len(body) > MAX_PING_BYTES:
-                return Response(status_code=413, headers={"Connection": "close"})
-        signature = request.headers.get("x-hub-signature", "")
-        known = hubs.ping(token, bytes(body), signature) is not None
-        return Response(status_code=202 if known else 404)
+        if not hubs.knows(token):  # before anything of it is read: anybody can call
+            return Response(status_code=404, headers={"Connection": "close"})
+        body = await _read(request, ping_seconds)
+        if body is None:
+            return Response(status_code=413, headers={"Connection": "close"})
+        hubs.ping(token, body, request.headers.get("x-hub-signature", ""))
+        return Response(status_code=202)
 
     return router
+
+
+async def _read(request: Request, seconds: float) -> bytes | None:
+    """Read a ping; None where it is too long, comes too slowly or breaks off."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(seconds):
+            async for part in request.stream():
+                body += part
+                if len(body) > MAX_PING_BYTES:
+                    return None
+    except (TimeoutError, ClientDisconnect):
+        return None
+    return bytes(body)

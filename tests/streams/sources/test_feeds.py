@@ -175,3 +175,47 @@ async def test_a_cursor_that_is_none_of_ours_begins_anew(host: Host, clock: Fake
     for cursor in ("77", '{"x":1}', "[]"):
         [items] = await readings(reader, cursor, 1)
         assert ids(items) == [("g1", EventKind.POST)]
+
+
+@pytest.mark.parametrize("tag", ['"é"', '"바다"'])
+async def test_a_tag_that_no_header_can_carry_is_not_sent_back(
+    host: Host, clock: FakeClock, tag: str
+) -> None:
+    modified = "Mon, 25 May 2026 14:23:28 GMT"
+    host.give("/feed", rss(item(1)), kind=KIND, ETag=tag, Last_Modified=modified)
+    reader, _ = source(host, clock)
+    await readings(reader, None, 2)
+    asked = {name.lower(): value for name, value in host.asked[-1][2].items()}
+    assert "if-none-match" not in asked
+    assert asked["if-modified-since"] == modified
+
+
+async def test_what_a_feed_asks_for_holds_after_an_interruption(
+    host: Host, clock: FakeClock
+) -> None:
+    host.give("/feed", rss(item(1), head="<ttl>60</ttl>"), kind=KIND, ETag='"a"')
+    reader, sleeper = source(host, clock, poll_seconds=30)
+    [items] = await readings(reader, None, 1)
+    host.give("/feed", b"", status=304)
+    await readings(reader, items[-1].cursor, 2)
+    assert 3600 in sleeper.slept
+
+
+async def test_what_was_perhaps_not_stored_is_given_again(host: Host, clock: FakeClock) -> None:
+    host.give("/feed", rss(item(1)), kind=KIND)
+    reader, _ = source(host, clock)
+    first, again = await readings(reader, None, 1), await readings(reader, None, 1)
+    assert ids(first[0]) == ids(again[0]) == [("g1", EventKind.POST)]
+
+
+async def test_where_a_feed_moved_to_is_forgotten_after_an_interruption(
+    host: Host, clock: FakeClock
+) -> None:
+    host.give("/feed", b"", status=301, Location="/new")
+    host.give("/new", rss(item(1)), kind=KIND)
+    reader, _ = source(host, clock)
+    await readings(reader, None, 1)
+    host.give("/feed", rss(item(2)), kind=KIND)
+    host.give("/new", b"", status=404)
+    [items] = await readings(reader, None, 1)
+    assert ids(items) == [("g2", EventKind.POST)]

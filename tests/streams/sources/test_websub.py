@@ -4,23 +4,32 @@ import asyncio
 import contextlib
 import hashlib
 import hmac
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from aiohttp import web
 from fastapi import FastAPI
 
 from streams.sources.feeds import FeedConfig, FeedSource
 from streams.sources.polite import PoliteClient
-from streams.sources.source import Passed, SourcedPost
-from streams.sources.websub import MAX_PING_BYTES, RETRY_SECONDS, Hubs, build_router
+from streams.sources.source import EventKind, Passed, SourcedPost
+from streams.sources.websub import (
+    MAX_PING_BYTES,
+    RETRY_SECONDS,
+    Hubs,
+    build_router,
+    linked,
+)
 from tests.fakes import FakeClock
 from tests.streams.sources.hosting import Host, Sleeper, hosted
 from tests.streams.sources.test_feed_entries import RSS
-from tests.streams.sources.test_feeds import KIND, item
+from tests.streams.sources.test_feeds import KIND, item, readings
 
 BASE = "https://push.example"
+BEAT = {EventKind.HEARTBEAT: 1}
 
 
 class World:
@@ -163,7 +172,94 @@ async def test_pings_that_are_too_large_or_oddly_signed_wake_nothing(world: Worl
 async def test_a_hub_that_does_not_answer_stops_nothing(world: World) -> None:
     one = world.hubs.subscription("news")
     world.host.give("/hub", status=500)
-    for hub in ("http://127.0.0.1:1/hub", f"{world.host.origin}/hub", "gopher://x/"):
+    for hub in (
+        "http://xn--/",
+        "http://127.0.0.1:1/hub",
+        f"{world.host.origin}/hub",
+        "gopher://x/",
+    ):
         one.due_at = float("-inf")
         await world.hubs.subscribe(one, world.client, hub, "https://t/")
     assert one.topic == "https://t/"
+
+
+def read_once(world: World) -> FeedSource:
+    config = FeedConfig(name="news", url=f"{world.host.origin}/feed")
+    return FeedSource(
+        config, clock=world.clock, client=world.client, sleep=world.sleeper, hubs=world.hubs
+    )
+
+
+async def test_a_hub_is_asked_after_a_restart_though_the_feed_is_the_same(world: World) -> None:
+    def answer() -> web.Response:
+        asked = world.host.asked[-1][2]
+        return web.Response(status=304) if "If-None-Match" in asked else whole()
+
+    world.show(1)
+    whole = world.host.at["/feed"]
+    world.host.at["/feed"] = answer
+    reader = read_once(world)
+    await readings(reader, '{"etag":"a"}', 1)
+    [_, again] = await readings(reader, '{"etag":"a"}', 2)
+    assert again == [Passed(cursor='{"etag":"a","last_modified":"","newest":""}', counts=BEAT)]
+    assert world.asked()["hub.topic"] == "https://feeds.example/s"
+
+
+async def test_a_hub_that_the_headers_name_comes_before_the_feeds_own(world: World) -> None:
+    link = '</hub2>; rel="hub", <https://t.example/>; rel=self'
+    world.host.give("/feed", RSS.format(items="", head="", encoding="utf-8"), Link=link)
+    world.host.give("/hub2", status=202)
+    await readings(read_once(world), None, 2)
+    assert world.host.paths()[:2] == ["/feed", "/hub2"]
+    assert world.asked()["hub.topic"] == "https://t.example/"
+
+
+@pytest.mark.parametrize(
+    ("header", "hub"),
+    [
+        ("", None),
+        ("<https://h.example/>", None),
+        ("<https://h.example/>; rel=hub", "https://h.example/"),
+        (
+            '<https://a.example/>; rel="self",< https://h.example/ >; REL = "x HUB"',
+            "https://h.example/",
+        ),
+        ('<https://h.example/>; title="hub"', None),
+        ("<" * 4000, None),
+        ("; rel=hub" * 400, None),
+    ],
+)
+def test_a_link_header_is_read(header: str, hub: str | None) -> None:
+    assert linked(header, "hub") == hub
+
+
+async def test_what_anybody_sends_is_not_read_and_what_comes_slowly_is_let_go(
+    world: World,
+) -> None:
+    read = asyncio.Event()
+
+    async def called(path: str) -> int:
+        """Call as a server does: its `receive` waits until the body goes on."""
+        app = FastAPI()
+        app.include_router(build_router(world.hubs, ping_seconds=0.05))
+        answers: list[int] = []
+
+        async def receive() -> dict[str, object]:
+            read.set()
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                answers.append(message["status"])
+
+        scope = {"type": "http", "method": "POST", "path": path, "headers": [], "query_string": b""}
+        await app(scope, receive, send)
+        return answers[0]
+
+    assert await called("/v1/websub/x") == 404
+    assert not read.is_set()
+    one = world.hubs.subscription("news")
+    assert await called(f"/v1/websub/{one.token}") == 413
+    assert read.is_set()
+    assert not one.wake.is_set()
