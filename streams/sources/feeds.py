@@ -10,13 +10,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal
 
 import structlog
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from streams.clock import Clock
 from streams.errors import InvalidMessageError, SourceError, SourceGoneError
 from streams.media.pages import resolved
 from streams.schemas import HttpUrl
-from streams.sources.config import SourceConfig
+from streams.sources.config import MONTH_SECONDS, SourceConfig
 from streams.sources.feed_entries import (
     MAX_FEED_BYTES,
     Entry,
@@ -75,8 +75,20 @@ class FeedConfig(SourceConfig):
         default=True, description="Let its hub wake the reading, where HAECHI_PUSH_URL is set."
     )
     silent_seconds: float = Field(
-        default=3600, gt=0, le=2_592_000, description="Without a reading, it is stalled."
+        default=3600,
+        gt=0,
+        le=MONTH_SECONDS,
+        description="Without a reading, it is stalled; three times poll_seconds if that is longer.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _outlast_the_pause(cls, given: Any) -> Any:
+        """Let a feed that is seldom read not be called stalled between two readings."""
+        pause = given.get("poll_seconds") if isinstance(given, dict) else None
+        if not isinstance(pause, int | float) or "silent_seconds" in given:
+            return given
+        return given | {"silent_seconds": max(3600.0, 3.0 * pause)} if pause <= 86_400 else given
 
 
 @dataclass(slots=True)

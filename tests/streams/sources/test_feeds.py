@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from streams.errors import (
     ConfigurationError,
@@ -219,3 +220,25 @@ async def test_where_a_feed_moved_to_is_forgotten_after_an_interruption(
     host.give("/new", b"", status=404)
     [items] = await readings(reader, None, 1)
     assert ids(items) == [("g2", EventKind.POST)]
+
+
+@pytest.mark.parametrize(
+    ("values", "seconds"),
+    [
+        ({}, 3600),
+        ({"poll_seconds": 60}, 3600),
+        ({"poll_seconds": 86_400}, 259_200),
+        ({"poll_seconds": 86_400, "silent_seconds": 60}, 60),
+    ],
+)
+def test_a_feed_that_is_seldom_read_is_not_stalled_meanwhile(
+    values: dict[str, float], seconds: float
+) -> None:
+    config = FeedConfig.model_validate({"name": "n", "url": "https://b.example/"} | values)
+    assert config.silent_seconds == seconds
+
+
+@pytest.mark.parametrize("pause", [29, 86_401, "often", float("nan"), None])
+def test_a_pause_that_is_none_is_refused(pause: object) -> None:
+    with pytest.raises(ValidationError, match="poll_seconds"):
+        FeedConfig.model_validate({"name": "n", "url": "https://b.example/", "poll_seconds": pause})
