@@ -8,7 +8,7 @@ import typer
 
 from agents.source_trial import Trial, Trying, try_source
 from agents.sources import cure_of, gap_row, read_sources
-from monitors.command_line import AsJson, opened_database, print_json, print_table
+from monitors.command_line import AsJson, opened_database, print_json, print_table, printable
 from monitors.gaps import list_gaps
 from streams.clock import SystemClock
 from streams.settings import Settings
@@ -85,7 +85,7 @@ def try_one(
             }
         )
     else:
-        typer.echo(_in_words(name, trial))
+        typer.echo(printable(_in_words(name, trial)))
     sys.exit(0 if trial.worked else 1)
 
 

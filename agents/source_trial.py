@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
+from typing import TypeVar, cast
 
 from streams.clock import Clock
 from streams.errors import ConfigurationError, StreamError
@@ -18,9 +20,13 @@ from streams.sources.source import (
     SourcedItem,
     Truncated,
 )
+from streams.types import Post
 
 MEDIA = "media"
 REJECTED = "rejected"
+BUG = "bug"
+
+Item = TypeVar("Item")
 
 
 @dataclass(slots=True)
@@ -42,9 +48,12 @@ class Trial:
         """Say whether something came, and nothing failed."""
         return self.error is None and bool(sum(self.events.values()))
 
-    def failed(self, error: StreamError) -> None:
-        """Note why it ended."""
-        self.error, self.detail = error.reason, " ".join(str(error).split()) or None
+    def failed(self, error: Exception) -> None:
+        """Note why it ended; of a bug its class alone, for its words may be a post's."""
+        if isinstance(error, StreamError):
+            self.error, self.detail = error.reason, " ".join(str(error).split()) or None
+        else:
+            self.error, self.detail = BUG, type(error).__name__
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,10 +99,16 @@ async def _read(named: Named, clock: Clock, trying: Trying) -> Trial:
 
 async def _count(source: Source, trial: Trial) -> None:
     try:
-        async for item in source.posts(None):
-            _note(item, trial)
-    except StreamError as error:
+        async with _closing(source.posts(None)) as items:
+            async for item in items:
+                _note(item, trial)
+    except Exception as error:  # noqa: BLE001 - an adapter's bug is an answer, too
         trial.failed(error)
+
+
+def _closing(items: AsyncIterator[Item]) -> contextlib.aclosing[AsyncGenerator[Item]]:
+    """Close the connection when time is over, not whenever its generator is dropped."""
+    return contextlib.aclosing(cast("AsyncGenerator[Item]", items))
 
 
 def _note(item: SourcedItem, trial: Trial) -> None:
@@ -117,13 +132,18 @@ async def _ask(named: Named, clock: Clock, seconds: float, words: str) -> Trial:
 
 async def _count_found(source: SearchSource, words: str, trial: Trial) -> None:
     try:
-        async for item in source.search(Query(words=words)):
-            if isinstance(item, Truncated):
-                trial.events[f"truncated_{item.reason}"] += 1
-            elif isinstance(item, Rejected):
-                trial.events[REJECTED] += 1
-            else:
-                trial.events["post"] += 1
-                trial.events[MEDIA] += len(item.media)
-    except StreamError as error:
+        async with _closing(source.search(Query(words=words))) as items:
+            async for item in items:
+                _note_found(item, trial)
+    except Exception as error:  # noqa: BLE001 - likewise
         trial.failed(error)
+
+
+def _note_found(item: Post | Rejected | Truncated, trial: Trial) -> None:
+    if isinstance(item, Truncated):
+        trial.events[f"truncated_{item.reason}"] += 1
+    elif isinstance(item, Rejected):
+        trial.events[REJECTED] += 1
+    else:
+        trial.events["post"] += 1
+        trial.events[MEDIA] += len(item.media)
