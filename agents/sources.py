@@ -74,7 +74,7 @@ def read_sources(connection: Connection, settings: Settings, now: datetime) -> l
                 "waiting": waiting.get(name, 0),
                 "ended": ended.get(name, 0),
             }
-            | _fresh_row(one)
+            | _fresh_row(one, enabled=enabled)
             | _gaps_row(list_gaps(connection, source=name, limit=1000), now)
         )
     return rows
@@ -117,9 +117,9 @@ def _state(one: Freshness, kind: str, *, enabled: bool) -> str:
     return GIVING if one.heard_at is not None or kind in {"push", "replay"} else NEVER
 
 
-def _fresh_row(one: Freshness) -> dict[str, Any]:
+def _fresh_row(one: Freshness, *, enabled: bool) -> dict[str, Any]:
     return {
-        "troubles": list(one.troubles),
+        "troubles": list(one.troubles) if enabled else [],
         "problem": one.problem,
         "problem_at": iso(one.problem_at),
         "retry_at": iso(one.retry_at),
@@ -134,7 +134,7 @@ def _fresh_row(one: Freshness) -> dict[str, Any]:
 
 
 def _gaps_row(found: Sequence[Gap], now: datetime) -> dict[str, Any]:
-    lately = [one for one in found if one.from_at > now - LATELY]
+    lately = [one for one in found if one.to_at is None or one.to_at > now - LATELY]
     counts = {state.value: sum(one.state is state for one in lately) for state in GapState}
     return {"gaps": counts, "latest_gaps": [gap_row(one) for one in lately[:SHOWN_GAPS]]}
 

@@ -36,7 +36,9 @@ class FakeSource:
 
     async def posts(self, cursor: str | None) -> AsyncIterator[SourcedItem]:
         if self.name == "broken":
-            raise UnauthorizedError("the token has expired")
+            raise UnauthorizedError("the token has\nexpired")
+        if self.name == "off":
+            raise KeyError("s3cret")
         media = (MediaItem(url="https://host.example/1.jpg"),)
         yield SourcedPost(post=a_post(FakeClock(), 1, media=media), cursor="1")
         yield Passed(cursor="2", counts={EventKind.OTHER: 3})
@@ -134,6 +136,24 @@ def test_a_source_is_tried_and_nothing_is_stored(tmp_path: Path) -> None:
 def test_a_source_that_does_not_work_is_said_with_the_way_out() -> None:
     said = run("test", "broken", status=1)
     assert "unauthorized: the token has expired; renew the token" in said
+
+
+def test_an_adapters_bug_is_one_line_without_its_words() -> None:
+    said = run("test", "off", status=1)
+    assert said.startswith("off: nothing came; bug: KeyError; ")
+    assert said.count("\n") == 1
+    assert "s3cret" not in said
+
+
+def test_what_a_source_that_is_not_enabled_had_once_is_no_trouble() -> None:
+    database = open_database(Settings())
+    with database.write() as connection:
+        freshness.note_problem(connection, database, "off", "stalled", SystemClock().now())
+    database.close()
+    by_name = {row["source"]: row for row in rows("list")}
+    assert (by_name["off"]["state"], by_name["off"]["troubles"]) == ("not enabled", [])
+    assert by_name["off"]["problem"] == "stalled"
+    assert "stalled" not in run("list")
 
 
 def test_a_search_is_asked_one_question() -> None:

@@ -1,10 +1,12 @@
 """`agents.sources`."""
 
+from datetime import timedelta
 from pathlib import Path
 
-from agents.sources import read_sources
-from monitors import inbox
+from agents.sources import SHOWN_GAPS, read_sources
+from monitors import gaps, inbox
 from monitors.database import Database
+from monitors.gaps import GapState
 from streams.settings import Settings
 from streams.types import Outcome, PostOutcome
 from tests.agents.pipeline import a_post, store
@@ -35,3 +37,22 @@ def test_each_source_is_listed_with_what_waits_and_where_it_goes_on(
     assert replay["updated_at"] == clock.now().isoformat()
     assert (replay["state"], replay["troubles"]) == ("giving", [])
     assert (push["source"], push["enabled"], push["updated_at"]) == ("push", True, None)
+
+
+def test_gaps_of_the_last_days_are_counted_and_one_that_lasts_longer(
+    database: Database, clock: FakeClock, tmp_path: Path
+) -> None:
+    now, day = clock.now(), timedelta(days=1)
+    with database.write() as connection:
+        inbox.advance(connection, "board", "1", now)
+        for ago in (30, 8, 6, 5, 4, 3, 2, 1):
+            gaps.enter_gap(
+                connection, "board", "x", now - ago * day, now - (ago - 0.5) * day, GapState.LOST
+            )
+        gaps.enter_gap(connection, "board", "long", now - 9 * day, now - day, GapState.REFILLED)
+        gaps.open_gap(connection, "board", "unauthorized", now - 20 * day)
+    with database.read() as connection:
+        [board, _push] = read_sources(connection, Settings(home=tmp_path), now)
+    assert board["gaps"] == {"open": 1, "refilled": 1, "lost": 6}
+    assert [one["reason"] for one in board["latest_gaps"][:2]] == ["unauthorized", "long"]
+    assert len(board["latest_gaps"]) == SHOWN_GAPS
