@@ -2,70 +2,144 @@
 
 import pytest
 
-from agents.comparing import MAX_KEPT, SETTLE_SECONDS, Comparison
+from agents import comparing
+from agents.comparing import SETTLE_SECONDS, Comparison, Lacked
 from streams.sources.source import Passed, SourcedPost
 from tests.agents.pipeline import a_post
 from tests.fakes import FakeClock
 
-HOUR = 3600.0
+
+class Twins:
+    """Two streams, `a` and `b`."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.comparison = Comparison([("a", "b")], clock)
+
+    def give(self, *sources: str, post: int | None = None) -> None:
+        for source in sources:
+            item = Passed(cursor="1") if post is None else self._post(post)
+            self.comparison.saw(source, [item])
+
+    def _post(self, number: int) -> SourcedPost:
+        return SourcedPost(post=a_post(self.clock, number), cursor="1")
+
+    def wait(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+    def live(self, *sources: str, seconds: float, every: float = 10.0) -> list[Lacked]:
+        """Let time pass in which these streams give signs of life; compare meanwhile."""
+        found = []
+        for _ in range(int(seconds / every)):
+            self.wait(every)
+            self.give(*sources)
+            found += self.comparison.settle()
+        return found
 
 
 @pytest.fixture
-def comparison(clock: FakeClock) -> Comparison:
-    made = Comparison([("one", "two")], clock)
-    for name in ("one", "two"):
-        made.saw(name, [Passed(cursor="0")])
-    clock.advance(SETTLE_SECONDS + 1)
+def twins(clock: FakeClock) -> Twins:
+    made = Twins(clock)
+    made.give("a", "b")
+    made.live("a", "b", seconds=SETTLE_SECONDS)
     return made
 
 
-def saw(comparison: Comparison, clock: FakeClock, name: str, *numbers: int) -> None:
-    comparison.saw(
-        name, [SourcedPost(post=a_post(clock, number), cursor=str(number)) for number in numbers]
-    )
+def test_what_a_stream_lacks_of_its_twin_is_told_once(twins: Twins) -> None:
+    first = twins.clock.now()
+    twins.give("a", post=1)
+    twins.wait(3)
+    twins.give("a", post=2)
+    last = twins.clock.now()
+    assert twins.live("a", "b", seconds=2 * SETTLE_SECONDS + 60) == [
+        Lacked(source="b", posts=2, from_at=first, to_at=last)
+    ]
 
 
-def settle_later(comparison: Comparison, clock: FakeClock) -> list[tuple[str, int]]:
-    """Let time pass in which both are heard."""
-    clock.advance(SETTLE_SECONDS + 1)
-    for name in ("one", "two"):
-        comparison.saw(name, [Passed(cursor="9")])
-    return [(one.source, one.posts) for one in comparison.settle()]
+def test_it_is_told_of_either(twins: Twins) -> None:
+    twins.give("a", post=1)
+    twins.give("b", post=2)
+    told = twins.live("a", "b", seconds=2 * SETTLE_SECONDS)
+    assert sorted((one.source, one.posts) for one in told) == [("a", 1), ("b", 1)]
 
 
-def test_what_one_gives_and_the_other_does_not_is_told_once(
-    comparison: Comparison, clock: FakeClock
+def test_nothing_is_lacking_that_came_later(twins: Twins) -> None:
+    twins.give("a", post=1)
+    assert twins.live("a", "b", seconds=SETTLE_SECONDS - 10) == []
+    twins.give("b", post=1)
+    assert twins.live("a", "b", seconds=2 * SETTLE_SECONDS) == []
+
+
+def test_nothing_is_told_of_the_time_before_a_stream_was_read(clock: FakeClock) -> None:
+    twins = Twins(clock)
+    twins.give("a", post=1)
+    twins.live("a", seconds=60)
+    twins.give("b")
+    twins.give("a", post=2)  # b may be catching up still
+    assert twins.live("a", "b", seconds=3 * SETTLE_SECONDS) == []
+
+
+def test_nothing_is_told_of_a_stream_that_is_away(twins: Twins) -> None:
+    twins.comparison.away("b")
+    twins.wait(1)
+    twins.give("a", post=1)
+    assert twins.live("a", seconds=3 * SETTLE_SECONDS) == []
+
+
+@pytest.mark.parametrize("away_seconds", [10, 60, 600])
+def test_nothing_is_told_of_the_time_in_which_a_stream_was_away_nor_while_it_catches_up(
+    twins: Twins, away_seconds: int
 ) -> None:
-    saw(comparison, clock, "one", 1, 2, 3)
-    saw(comparison, clock, "two", 1)
-    assert comparison.settle() == [], "it may still come"
-    assert settle_later(comparison, clock) == [("two", 2)]
-    assert settle_later(comparison, clock) == []
+    twins.comparison.away("b")
+    twins.wait(1)
+    twins.give("a", post=1)
+    told = twins.live("a", seconds=away_seconds)
+    twins.give("b")
+    twins.give("a", post=2)
+    assert told + twins.live("a", "b", seconds=3 * SETTLE_SECONDS) == []
 
 
-def test_what_comes_late_is_not_missing(comparison: Comparison, clock: FakeClock) -> None:
-    saw(comparison, clock, "one", 1)
-    clock.advance(SETTLE_SECONDS / 2)
-    saw(comparison, clock, "two", 1)
-    assert settle_later(comparison, clock) == []
+def test_what_a_stream_lacked_before_it_was_away_is_still_told(twins: Twins) -> None:
+    twins.give("a", post=1)
+    twins.wait(1)
+    twins.give("b")
+    twins.comparison.away("b")
+    told = twins.live("a", seconds=30)
+    told += twins.live("a", "b", seconds=3 * SETTLE_SECONDS)
+    assert [(one.source, one.posts) for one in told] == [("b", 1)]
 
 
-def test_of_a_time_in_which_it_was_away_nothing_is_told(
-    comparison: Comparison, clock: FakeClock
+def test_a_stream_that_is_silent_is_not_told_on(twins: Twins) -> None:
+    twins.wait(1)
+    twins.give("a", post=1)
+    assert twins.live("a", seconds=3 * SETTLE_SECONDS) == []
+
+
+def test_what_is_no_twin_is_not_remembered(twins: Twins) -> None:
+    twins.give("c", post=1)
+    twins.comparison.away("c")
+    assert twins.live("a", "b", seconds=3 * SETTLE_SECONDS) == []
+
+
+def test_a_flood_that_pushes_out_what_was_remembered_is_not_taken_for_a_lack(
+    twins: Twins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    comparison.away("two")
-    clock.advance(10)
-    saw(comparison, clock, "one", 1, 2)
-    clock.advance(10)
-    comparison.saw("two", [Passed(cursor="1")])
-    assert settle_later(comparison, clock) == []
+    monkeypatch.setattr(comparing, "MAX_KEPT", 5)
+    twins.give("a", "b", post=1)
+    for number in range(10, 20):
+        twins.wait(1)
+        twins.give("b", post=number)
+    told = twins.live("a", "b", seconds=2 * SETTLE_SECONDS)
+    assert [one for one in told if one.source == "b"] == []
 
 
-def test_others_are_not_compared_and_memory_is_bounded(clock: FakeClock) -> None:
-    comparison = Comparison([("one", "two")], clock)
-    saw(comparison, clock, "three", 1)
-    clock.advance(HOUR)
-    assert comparison.settle() == []
-    for start in range(0, MAX_KEPT + 100, 10_000):
-        saw(comparison, clock, "one", *range(start, start + 10_000))
-    assert len(comparison._seen["one"].keys) == MAX_KEPT
+def test_what_was_compared_is_forgotten(twins: Twins) -> None:
+    for number in range(100):
+        twins.give("a", "b", post=number)
+        twins.live("a", "b", seconds=10)
+    kept = twins.comparison._seen["a"]
+    assert len(kept.keys) < 2 * SETTLE_SECONDS / 10 + 5
+    for _ in range(50):
+        twins.comparison.away("a")
+        twins.live("a", "b", seconds=10)
+    assert len(kept.stretches) < 20

@@ -10,8 +10,10 @@ from alerts.tasks import Desk
 from monitors import inbox, metrics
 from monitors.database import Database
 from monitors.quarantine import QuarantineLimits
-from monitors.tables import cases, deliveries, locations, outcomes, tasks
+from monitors.removals import end_waiting
+from monitors.tables import cases, deliveries, locations, outbox, outcomes, tasks
 from streams.schemas import SightingRecord
+from streams.sources.source import Removed
 from streams.types import MediumResult, Outcome, PostOutcome, Sighting
 from tests.agents.pipeline import store
 from tests.alerts.rows import add_case, add_reference, match_of, sighting_of
@@ -94,6 +96,40 @@ async def test_a_sighting_of_a_post_that_ended_otherwise_meanwhile_is_not_lost(
     await run(deciding, sighting)
     assert counts(database) == {"tasks": 1, "locations": 1, "deliveries": 1, "outcomes": 1}
     assert ended._value.get() == value
+
+
+async def test_a_sighting_of_what_its_source_said_is_gone_leaves_an_ended_task(
+    deciding: Deciding, database: Database, clock: FakeClock, sighting: Sighting
+) -> None:
+    removed = Removed(cursor="1", network="board", reason="deleted", post_id=sighting.post.id)
+    with database.write() as connection:
+        assert end_waiting(connection, [removed], clock.now())
+    await run(deciding, sighting)
+    await run(deciding, sighting)
+    with database.read() as connection:
+        [task] = connection.execute(sa.select(tasks)).all()
+        [location] = connection.execute(sa.select(locations)).all()
+        [end] = connection.execute(sa.select(outcomes)).all()
+        events = set(connection.scalars(sa.select(outbox.c.event)))
+    assert (task.status, location.gone_reason) == ("removed_at_origin", "deleted")
+    assert (end.outcome, end.reason) == ("vanished", "deleted_at_source")
+    assert events == {"task.opened", "task.removed_at_origin"}
+    assert counts(database)["deliveries"] == 2
+
+
+async def test_a_second_look_at_a_post_opens_no_second_task(
+    deciding: Deciding, database: Database, clock: FakeClock, sighting: Sighting
+) -> None:
+    await run(deciding, sighting)
+    before = counts(database)
+    again = inbox.Arrival(post=sighting.post, payload=inbox.payload_of(sighting.post))
+    with database.write() as connection:
+        assert inbox.add(connection, [again], again=True).accepted == 1
+    clock.advance(60)
+    await run(deciding, sighting)
+    assert counts(database) == before
+    with database.read() as connection:
+        assert inbox.waiting(connection).posts == 0
 
 
 async def test_a_post_whose_case_ended_meanwhile_ends_clear_without_a_task(

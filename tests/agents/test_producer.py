@@ -1,56 +1,74 @@
-"""`agents.producer`; that records arrive is seen in `test_collecting.py`."""
+"""`agents.producer`. A broker does not fail on demand: the producer that does is a fake."""
 
 import asyncio
-from typing import Any
+from pathlib import Path
+from typing import cast
 
 import pytest
-from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError, KafkaError, MessageSizeTooLargeError
 
-from agents.producer import ProducerSender
+from agents.producer import ProducerSender, open_producer
 from streams.errors import BrokerUnavailableError, OversizedMessageError
+from streams.settings import Settings
+from streams.topics import POSTS
 from streams.types import PostKey
+from tests.brokers import embedded_broker
+
+RECORDS = [(PostKey("one"), b"1"), (PostKey("two"), b"2")]
 
 
-class Producer:
-    """Stands in for aiokafka's: fails at once, or in the broker's answer."""
+class FakeProducer:
+    """Takes records; some of them are not acknowledged."""
 
-    def __init__(self, *, at_once: Exception | None = None, later: Exception | None = None) -> None:
-        self.at_once = at_once
-        self.later = later
+    def __init__(self, *answers: BaseException | None, refuses: KafkaError | None = None) -> None:
+        self._answers = list(answers)
+        self._refuses = refuses
         self.sent: list[tuple[str, bytes, bytes]] = []
 
     async def send(self, topic: str, *, key: bytes, value: bytes) -> "asyncio.Future[None]":
-        if self.at_once is not None:
-            raise self.at_once
-        self.sent.append((topic, key, value))
+        if self._refuses is not None:
+            raise self._refuses
         answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        if self.later is None:
+        failure = self._answers.pop(0) if self._answers else None
+        if failure is None:
+            self.sent.append((topic, key, value))
             answer.set_result(None)
         else:
-            answer.set_exception(self.later)
+            answer.set_exception(failure)
         return answer
 
 
-async def send(producer: Any) -> None:
-    await ProducerSender(producer)("topic", [(PostKey("k1"), b"1"), (PostKey("k2"), b"2")])
+def sender(producer: FakeProducer) -> ProducerSender:
+    return ProducerSender(cast("AIOKafkaProducer", producer))
 
 
-async def test_records_are_sent_with_their_keys() -> None:
-    producer = Producer()
-    await send(producer)
-    assert producer.sent == [("topic", b"k1", b"1"), ("topic", b"k2", b"2")]
+async def test_records_are_sent_in_their_order_with_their_keys() -> None:
+    producer = FakeProducer()
+    await sender(producer)(POSTS, RECORDS)
+    assert producer.sent == [(POSTS, b"one", b"1"), (POSTS, b"two", b"2")]
 
 
-@pytest.mark.parametrize(
-    ("failing", "raised"),
-    [
-        ({"at_once": KafkaConnectionError("away")}, BrokerUnavailableError),
-        ({"later": KafkaConnectionError("away")}, BrokerUnavailableError),
-        ({"later": MessageSizeTooLargeError()}, OversizedMessageError),
-    ],
-)
-async def test_what_the_broker_does_not_acknowledge_is_an_error(
-    failing: dict[str, Exception], raised: type[Exception]
-) -> None:
-    with pytest.raises(raised):
-        await send(Producer(**failing))
+async def test_a_record_that_is_not_acknowledged_is_said() -> None:
+    producer = FakeProducer(None, KafkaConnectionError("secret.example"))
+    with pytest.raises(BrokerUnavailableError, match=r"^KafkaConnectionError$"):
+        await sender(producer)(POSTS, RECORDS)
+
+
+async def test_a_broker_that_takes_nothing_is_said() -> None:
+    with pytest.raises(BrokerUnavailableError, match=r"^KafkaError$"):
+        await sender(FakeProducer(refuses=KafkaError("secret.example")))(POSTS, RECORDS)
+
+
+async def test_a_record_too_large_for_the_broker_is_no_outage() -> None:
+    with pytest.raises(OversizedMessageError):
+        await sender(FakeProducer(MessageSizeTooLargeError()))(POSTS, RECORDS)
+
+
+async def test_a_producer_is_opened_when_the_broker_answers(tmp_path: Path) -> None:
+    with embedded_broker() as url:
+        async with asyncio.timeout(30), open_producer(
+            Settings(home=tmp_path, broker_url=url)
+        ) as producer:  # fmt: skip
+            await ProducerSender(producer)(POSTS, RECORDS)
+            assert await producer.partitions_for(POSTS)

@@ -22,6 +22,7 @@ from monitors.quarantine import (
     quarantines,
 )
 from monitors.tables import cases, held_sightings, locations, outbox, tasks
+from streams.refs import author_ref, post_ref
 from streams.types import Decision, Match, ReferenceId, Sighting
 from tests.alerts.rows import (
     add_case,
@@ -253,3 +254,20 @@ def test_workers_at_once_agree_on_the_flood(desk: Desk, clock: FakeClock, match:
     assert (len(rows(desk, locations)), len(rows(desk, held_sightings))) == (3, 9)
     with desk.database.read() as connection:
         assert quarantines(connection, [match.reference], clock.now())[match.reference]
+
+
+@pytest.mark.parametrize("network", ["atproto", ""])
+def test_a_place_is_named_as_a_removal_of_its_network_will(
+    desk: Desk, match: Match, clock: FakeClock, network: str
+) -> None:
+    sighting = sighting_of((match,), now=clock.now())
+    post = replace(sighting.post, network=network)
+    record(desk, clock, replace(sighting, post=post))
+    with desk.database.read() as connection:
+        [place] = connection.execute(sa.select(locations)).all()
+    named = network or "board"
+    assert (place.post_ref, place.author_ref) == (
+        post_ref(named, "1"),
+        author_ref(named, "@uploader"),
+    )
+    assert (place.gone_at, place.gone_reason) == (None, None)

@@ -136,6 +136,60 @@ def test_a_post_put_off_waits_for_its_time_and_counts_its_tries(
     assert produce(connection, clock) == []
 
 
+def test_what_a_search_asks_for_is_produced_before_what_came_earlier(
+    connection: Connection, clock: FakeClock
+) -> None:
+    arrivals = []
+    for number in (1, 2, 3):
+        arrivals.append(an_arrival(clock, number))
+        clock.advance(1)
+    urgent = dataclasses.replace(a_post(clock, 4), urgent=True)
+    inbox.add(connection, [*arrivals, Arrival(post=urgent, payload=inbox.payload_of(urgent))])
+    inbox.add(connection, [arrivals[2]], again=True)
+    due = inbox.take_due(connection, clock.now(), limit=9)
+    assert [one.key for one in due] == [
+        arrivals[2].post.key, urgent.key, arrivals[0].post.key, arrivals[1].post.key,
+    ]  # fmt: skip
+    assert PostRecord.from_bytes(due[1].payload).to_post().urgent
+
+
+def test_a_post_that_waits_for_its_host_is_not_hastened(
+    connection: Connection, clock: FakeClock
+) -> None:
+    one = an_arrival(clock, 1)
+    clock.advance(1)
+    two = an_arrival(clock, 2)
+    inbox.add(connection, [one, two])
+    inbox.postpone(connection, two.post.key, clock.now())
+    inbox.add(connection, [two], again=True)
+    assert [due.key for due in inbox.take_due(connection, clock.now(), limit=1)] == [one.post.key]
+
+
+def test_a_second_look_forgets_how_a_post_ended_and_it_ends_anew(
+    connection: Connection, clock: FakeClock
+) -> None:
+    one, two = an_arrival(clock, 1), an_arrival(clock, 2)
+    inbox.add(connection, [one, two])
+    inbox.finish(connection, [an_end(one, clock), an_end(two, clock)])
+    again = inbox.add(connection, [one], again=True)
+    assert (again.accepted, again.duplicates) == (1, 0)
+    assert inbox.still_open(connection, [one.post.key, two.post.key]) == {one.post.key}
+    assert inbox.finish(connection, [an_end(one, clock, Outcome.SIGHTED)]) == {one.post.key}
+    rows = connection.execute(sa.select(outcomes.c.post_key, outcomes.c.outcome)).all()
+    assert dict(map(tuple, rows)) == {one.post.key: "sighted", two.post.key: "clear"}
+
+
+def test_a_second_look_at_what_waits_stores_it_once(
+    connection: Connection, clock: FakeClock
+) -> None:
+    one = an_arrival(clock, 1)
+    inbox.add(connection, [one])
+    again = inbox.add(connection, [one, one], again=True)
+    assert (again.accepted, again.duplicates) == (0, 2)
+    assert inbox.add(connection, [], again=True).accepted == 0
+    assert inbox.waiting(connection).posts == 1
+
+
 def test_a_broker_that_forgot_makes_every_row_due(connection: Connection, clock: FakeClock) -> None:
     inbox.add(connection, [an_arrival(clock, 1), an_arrival(clock, 2)])
     keys = produce(connection, clock)

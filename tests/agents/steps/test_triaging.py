@@ -383,6 +383,12 @@ def test_a_hit_makes_a_post_urgent() -> None:
     assert (hit.case, hit.keyword, hit.similarity) == ("c0", "k0", 1.0)
 
 
+def test_what_a_search_found_is_urgent_without_a_hit() -> None:
+    found = replace(post("good morning"), urgent=True)
+    triaged = triage(found, KeywordIndex(watched("해치공주")))
+    assert (triaged.priority, triaged.hits) == (Priority.URGENT, ())
+
+
 def test_descriptions_of_media_are_searched() -> None:
     triaged = triage(post("", "a photo", "해치공주"), KeywordIndex(watched("해치공주")))
     assert triaged.priority is Priority.URGENT
