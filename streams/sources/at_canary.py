@@ -12,7 +12,7 @@ from streams.sources.at_events import EXPECTED_SECONDS
 from streams.sources.at_records import POSTS
 from streams.sources.at_session import Account, AtSession
 from streams.sources.canary import Canary
-from streams.sources.config import SourceConfig, Token
+from streams.sources.config import Seconds, SourceConfig, Token
 from streams.sources.source import EventKind
 
 TEXT = "This is a test of a monitoring service; it is deleted in a moment. {token}"
@@ -32,7 +32,7 @@ class AtCanaryConfig(BaseModel):
 class AtStreamConfig(SourceConfig):
     """What both streams of the AT Protocol have: what they must give, and a canary."""
 
-    expect_seconds: Mapping[EventKind, float] = Field(
+    expect_seconds: Mapping[EventKind, Seconds] = Field(
         default=EXPECTED_SECONDS,
         description="Kinds of event that must come at least so often, or are missing.",
     )

@@ -55,6 +55,8 @@ def test_enabled_entries_are_built(tmp_path: Path) -> None:
         ("[[search]]\nkind = {hunter2 = 1}\n", "search 1: kind is one of"),
         ("stream = [1, 2]\n", "stream 1: kind is one of"),
         (SKY + SKY.replace('"sky"', '"Hunter2"').replace("hunter2", "x"), "stream 2: name"),
+        (SKY + "expect_seconds = {post = 1e300}\n", "stream 1: expect_seconds.post"),
+        (SKY + "expect_seconds = {post = -1}\n", "stream 1: expect_seconds.post"),
         (SKY + 'expect_seconds = {hunter = "hunter2"}\n', "stream 1: expect_seconds"),
         (SKY + "secret_typo = 1\n", "stream 1: secret_typo: Extra inputs"),
         (SKY.replace("wss://jetstream.example", "hunter2"), "stream 1: url"),
