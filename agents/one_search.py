@@ -42,6 +42,8 @@ LookBack = Callable[[CaseId], Found]
 
 
 NOT_ENABLED = "not_enabled"
+NOTHING_TO_ASK = "nothing_to_ask"
+"""Reason of a service where the case has no keyword: it was not asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +147,9 @@ class OneSearch:
 
     async def _ask(self, name: str, questions: Sequence[Callable[[], Found]]) -> None:
         """Ask one source; whatever goes wrong is its outcome, and no other source's."""
+        if not questions:  # a case without keywords: nobody was asked, which is no answer
+            await self._note_end(name, SourceState.FAILED, NOTHING_TO_ASK)
+            return
         try:
             reason = await self._ask_all(name, questions)
         except StreamError as error:

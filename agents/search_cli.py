@@ -63,7 +63,11 @@ def search(
             name = _ask(settings, database, clock, case, sources or [], seconds)
         progress = _read(database, name)
         if wait:
-            progress = _follow(database, name, clock, quiet=as_json)
+            try:
+                progress = _follow(database, name, clock, quiet=as_json)
+            except KeyboardInterrupt:
+                typer.echo(f"the search goes on: `haechi search {case} --last` shows it", err=True)
+                raise
         if as_json:
             print_json(as_json_row(progress))
         else:

@@ -11,6 +11,7 @@ from agents.streaming import expectations
 from monitors.command_line import iso
 from monitors.freshness import Freshness, read_freshness
 from monitors.gaps import Gap, GapState, list_gaps
+from monitors.searches import LOOK_BACK
 from monitors.tables import cursors, inbox, outcomes
 from streams.settings import Settings
 from streams.sources.catalogue import Catalogue, read_catalogue
@@ -97,7 +98,10 @@ def gap_row(gap: Gap) -> dict[str, Any]:
 
 
 def _kinds(catalogue: Catalogue, settings: Settings) -> dict[str, tuple[str, bool]]:
-    found = {"push": ("push", True)}
+    found = {
+        "push": ("push", True),
+        LOOK_BACK: (f"{LOOK_BACK} search", settings.lookback_days > 0),
+    }
     if settings.replay_file is not None:
         found["replay"] = ("replay", True)
     for one in catalogue.streams:

@@ -280,3 +280,14 @@ async def test_batches_of_a_service_are_stored_as_they_come(
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
+
+
+async def test_a_service_that_there_is_nothing_to_ask_has_not_answered(
+    database: Database, clock: FakeClock, case: CaseId
+) -> None:
+    service = Service("one")
+    search = taken(database, clock)
+    await OneSearch(desk_of(database, clock, service, words=[]), search).run()
+    [source] = progress_of(database, search).sources
+    assert (source.state, source.reason) == (SourceState.FAILED, "nothing_to_ask")
+    assert service.asked == []

@@ -101,6 +101,7 @@ def test_every_source_is_listed_with_its_state_before_anything_was_read() -> Non
     assert {row["source"]: row["state"] for row in listed} == {
         "ask": "asked by searches",
         "broken": "never read",
+        "lookback": "asked by searches",
         "off": "not enabled",
         "push": "giving",
         "sky": "never read",

@@ -31,7 +31,7 @@ def test_each_source_is_listed_with_what_waits_and_where_it_goes_on(
         inbox.lease(connection, "@producer", "here", clock.now(), 15)
     settings = Settings(home=tmp_path, replay_file=tmp_path / "posts.jsonl")
     with database.read() as connection:
-        push, replay = read_sources(connection, settings, clock.now())
+        _, push, replay = read_sources(connection, settings, clock.now())
     kept = {"source": "replay", "enabled": True, "cursor": "77", "waiting": 1, "ended": 1}
     assert kept.items() <= replay.items()
     assert replay["updated_at"] == clock.now().isoformat()
@@ -52,7 +52,7 @@ def test_gaps_of_the_last_days_are_counted_and_one_that_lasts_longer(
         gaps.enter_gap(connection, "board", "long", now - 9 * day, now - day, GapState.REFILLED)
         gaps.open_gap(connection, "board", "unauthorized", now - 20 * day)
     with database.read() as connection:
-        [board, _push] = read_sources(connection, Settings(home=tmp_path), now)
+        [board, *_] = read_sources(connection, Settings(home=tmp_path), now)
     assert board["gaps"] == {"open": 1, "refilled": 1, "lost": 6}
     assert [one["reason"] for one in board["latest_gaps"][:2]] == ["unauthorized", "long"]
     assert len(board["latest_gaps"]) == SHOWN_GAPS
