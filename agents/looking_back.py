@@ -27,7 +27,7 @@ MOST_QUERIES = 512
 three times as long as twenty vectors."""
 
 MOST_CANDIDATES = 500
-"""Media, the most alike first: what two cores inspect in some two minutes."""
+"""Posts, the most alike first: what two cores inspect in some two minutes."""
 
 
 def queries_of(gallery: Gallery, case: CaseId) -> Vectors:

@@ -170,17 +170,17 @@ class LanceLookBack:
 
 
 class _Best:
-    """The best view of each medium, of those read so far.
+    """The best view of each post, of those read so far.
 
     Args:
         at_least: the least cosine.
-        limit: of media.
+        limit: of posts.
     """
 
     def __init__(self, at_least: float, limit: int) -> None:
         self._least = at_least
         self._limit = limit
-        self._kept: dict[tuple[str, int], Likeness] = {}
+        self._kept: dict[str, Likeness] = {}
 
     def take(self, batch: pa.RecordBatch, queries: Vectors) -> None:
         """Compare a batch of rows with the queries."""
@@ -201,13 +201,12 @@ class _Best:
             )
 
     def _keep(self, one: Likeness) -> None:
-        key = (one.post, one.medium)
-        known = self._kept.get(key)
+        known = self._kept.get(one.post)
         if one.similarity >= self._least and (known is None or one.similarity > known.similarity):
-            self._kept[key] = one
+            self._kept[one.post] = one
         if len(self._kept) > self._limit + _SPARE:  # whoever asks for everything gets the best
             found = self.found()
-            self._kept = {(best.post, best.medium): best for best in found}
+            self._kept = {best.post: best for best in found}
             self._least = max(self._least, found[-1].similarity) if found else self._least
 
     def found(self) -> list[Likeness]:

@@ -77,7 +77,9 @@ class LookBack(Protocol):
     def search(
         self, vectors: Vectors, at_least: float, limit: int, since: datetime | None = None
     ) -> list[Likeness]:
-        """Find the media most like any of the vectors, exactly; most similar first, each once.
+        """Find the posts most like any of the vectors, exactly; most similar first, each once.
+
+        Each by its best medium: a post of a hundred must not take the place of others.
 
         Args:
             vectors: see `Vectors`.
@@ -221,7 +223,7 @@ class MemoryLookBack:
             if row.max() >= at_least
         ]
         rising = sorted(found, key=lambda one: one.similarity)
-        best = {(one.post, one.medium): one for one in rising}
+        best = {one.post: one for one in rising}
         return sorted(best.values(), key=lambda one: -one.similarity)[:limit]
 
     def forget(self, before: datetime, /) -> int:

@@ -62,18 +62,20 @@ def test_what_was_seen_is_found_among_others(lookback: LookBack) -> None:
     assert lookback.count() == 10
 
 
-def test_a_medium_is_found_once_by_its_best_view_and_the_best_query(lookback: LookBack) -> None:
+def test_a_post_is_found_once_by_its_best_view_and_the_best_query(lookback: LookBack) -> None:
     views = [seen(number, post=1, medium=2) for number in (3, 4)]
     lookback.add([*views, *views, seen(3, post=1, medium=0), seen(3, post=9)])
     queries = np.concatenate([unit_rows(4, 1, DIMENSIONS), unit_rows(3, 1, DIMENSIONS)])
     found = lookback.search(queries, 0.9, 10)
-    assert {(one.post, one.medium) for one in found} == {
-        (seen(1).post, 2),
-        (seen(1).post, 0),
-        (seen(9).post, 0),
-    }
-    assert len(found) == 3
-    assert {one.query for one in found if one.medium == 0} == {1}
+    assert {one.post for one in found} == {seen(1).post, seen(9).post}
+    assert len(found) == 2
+
+
+def test_a_post_of_many_media_takes_no_others_place(lookback: LookBack) -> None:
+    many = [seen(3, post=1, medium=medium) for medium in range(50)]
+    lookback.add([*many, seen(3, post=9), seen(3, post=8)])
+    found = lookback.search(unit_rows(3, 1, DIMENSIONS), 0.9, 3)
+    assert {one.post for one in found} == {seen(1).post, seen(8).post, seen(9).post}
 
 
 def test_the_most_similar_come_first_and_no_more_than_were_asked_for(lookback: LookBack) -> None:
