@@ -21,8 +21,11 @@ from streams.errors import (
     SourceError,
     UnauthorizedError,
 )
+from streams.media.markup import plain_text
+from streams.media.pages import media_in_markup
 from streams.schemas import MediaItemRecord, NewPost
 from streams.sources.board_pages import (
+    MAX_TEXT,
     ListFields,
     ListPage,
     PostFields,
@@ -35,6 +38,7 @@ from streams.sources.board_pages import (
     to_number,
 )
 from streams.sources.config import SourceConfig
+from streams.sources.fields import clean
 from streams.sources.polite import Page, PoliteClient, named_by_operator
 from streams.sources.robots import Robots
 from streams.sources.source import (
@@ -328,7 +332,13 @@ class BoardSource:
 
     def _read_post(self, page: Page) -> PostPage:
         html = decoded(page.body, page.content_type, self._config.encoding)
-        return read_post(html, page.url, self._config.post)
+        try:
+            return read_post(html, page.url, self._config.post)
+        except InvalidMessageError:  # who wrote it may have wanted that: all that it names counts
+            return PostPage(
+                text=clean(plain_text(html), MAX_TEXT),
+                media=tuple(media_in_markup(html, page.url)),
+            )
 
     def _rejected(self, row: Row, reason: str) -> Rejected:
         self._at = max(self._at or 0, row.number)

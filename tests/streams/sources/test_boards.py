@@ -263,19 +263,20 @@ async def test_a_list_that_cannot_be_read_is_told(
         await readings(build(), None)
 
 
-async def test_a_hostile_post_is_set_aside_and_the_next_is_read(board: Board, build: Any) -> None:
+async def test_a_hostile_post_does_not_hide_what_it_names(board: Board, build: Any) -> None:
     board.lists([4, 3, 2, 1])
     board.posts(4)
-    board.host.give("/view?no=1", "<div>" * 200_000)
+    board.host.give("/view?no=1", "<div>" * 200_000 + '<img src="/true.jpg">')
     board.host.give("/view?no=2", "<form>password</form>")
     board.host.give("/view?no=3", status=403)
     items = await readings(build(pages=1), None)
     assert rejected(items) == [
-        ("invalid_message", 1, "1"),
         ("unreadable_page", 2, "2"),
         ("unauthorized", 3, "3"),
     ]
-    assert numbers(items) == ["4"]
+    assert numbers(items) == ["1", "4"]
+    [first] = [one for one in items if isinstance(one, SourcedPost) and one.post.id == "1"]
+    assert [one.url.rpartition("/")[2] for one in first.post.media] == ["true.jpg"]
 
 
 async def test_a_page_that_never_comes_does_not_stop_the_board(board: Board, build: Any) -> None:
