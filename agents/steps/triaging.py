@@ -107,6 +107,8 @@ class KeywordIndex:
             self._needles.append((needle, owners))
             if needle.threshold:
                 self._near.append((needle, owners))
+        elif mixed := keywords.mixed_with_initials(keyword.text):  # 김ㅁㅈ: one letter apart
+            self._mixed[mixed].append((MixedNeedle(mixed, 1.0), owners))
         for own in in_force(keyword):
             if typed := keywords.typed_initials(own.text):
                 self._initials[typed] += [(i, own.similarity) for i in owners]
