@@ -101,14 +101,7 @@ class KeywordIndex:
         return self if self._watched == tuple(watched) else KeywordIndex(watched)
 
     def _add(self, keyword: WatchedKeyword, owners: list[int]) -> None:
-        if typed := keywords.typed_initials(keyword.text):
-            self._initials[typed] += [(i, 1.0) for i in owners]
-        if needle := _itself(keyword.text):
-            self._needles.append((needle, owners))
-            if needle.threshold:
-                self._near.append((needle, owners))
-        elif mixed := keywords.mixed_with_initials(keyword.text):  # 김ㅁㅈ: one letter apart
-            self._mixed[mixed].append((MixedNeedle(mixed, 1.0), owners))
+        self._add_itself(keyword.text, owners)
         for own in in_force(keyword):
             if typed := keywords.typed_initials(own.text):
                 self._initials[typed] += [(i, own.similarity) for i in owners]
@@ -118,6 +111,16 @@ class KeywordIndex:
                 self._mixed[spelled.letters].append((spelled, owners))
             elif spelled:
                 self._needles.append((spelled, owners))
+
+    def _add_itself(self, text: str, owners: list[int]) -> None:
+        if typed := keywords.typed_initials(text):
+            self._initials[typed] += [(i, 1.0) for i in owners]
+        if needle := _itself(text):
+            self._needles.append((needle, owners))
+            if needle.threshold:
+                self._near.append((needle, owners))
+        elif mixed := keywords.mixed_with_initials(text):  # 김ㅁㅈ: but one letter is no initial
+            self._mixed[mixed].append((MixedNeedle(mixed, 1.0), owners))
 
     def __len__(self) -> int:
         return len(self._watched)
